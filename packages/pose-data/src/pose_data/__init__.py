@@ -1,0 +1,139 @@
+"""What an image, a label and a result are: data sets, letterbox, selection and drawing for keypoints."""
+
+from pose_data._version import __version__
+from pose_data.boxes import box_areas, clip_boxes, cxcywh_from_xyxy, iou_matrix, xyxy_from_cxcywh
+from pose_data.card import ModelCard, card_from_json
+from pose_data.datasets.augment import AugmentSettings, augment, flip_left_right, flip_up_down, hsv, mixup
+from pose_data.datasets.cache import default_cache_dir
+from pose_data.datasets.check import CheckReport, SplitCounts, check_dataset
+from pose_data.datasets.coco import CocoKeypoints, read_coco_keypoints
+from pose_data.datasets.coco_categories import CocoCategories, read_categories
+from pose_data.datasets.coco_write import write_coco_keypoints, write_coco_results
+from pose_data.datasets.convert import Conversion, convert_to_coco, convert_to_yolo
+from pose_data.datasets.dataset import PoseDataset, open_dataset
+from pose_data.datasets.description import DRAWN_PEOPLE, DataSettings, read_data_settings
+from pose_data.datasets.fault import Fault
+from pose_data.datasets.image_write import write_image
+from pose_data.datasets.images import IMAGE_SUFFIXES, decode_image, image_size, read_image
+from pose_data.datasets.label_rows import LabelForm
+from pose_data.datasets.mosaic import mosaic, shrink
+from pose_data.datasets.people import DrawnPeople
+from pose_data.datasets.people_write import write_people
+from pose_data.datasets.sample import Sample, Samples
+from pose_data.datasets.split import CocoSource, DrawnSource, ImageSource, Source
+from pose_data.datasets.warp import affine
+from pose_data.datasets.yolo import AREA_OF_BOX, format_labels, read_labels, write_labels
+from pose_data.errors import CheckpointError, DataError, ExportError, PoseError, SettingsError
+from pose_data.files import atomic_folder, atomic_path
+from pose_data.poses import Poses, PoseTargets, concatenate
+from pose_data.predict.download import read_url
+from pose_data.predict.draw import draw_poses, draw_targets
+from pose_data.predict.letterbox import Letterbox, check_imgsz, letterbox, letterbox_shape, make_letterbox
+from pose_data.predict.pixels import as_rgb
+from pose_data.predict.predictor import Predictor, StageTimes
+from pose_data.predict.results import crop_people, poses_to_coco, poses_to_label_text, poses_to_rows
+from pose_data.predict.runtime import Runtime
+from pose_data.predict.select import MAX_CANDIDATES, select, suppress
+from pose_data.predict.sheet import contact_sheet
+from pose_data.predict.sources import Frame, FrameSource, SourceLike, open_source
+from pose_data.settings import load_settings, make_settings, nearest_key
+from pose_data.sides import mirror_pairs
+from pose_data.skeleton import COCO_PERSON, Skeleton, make_skeleton
+
+__all__ = [
+    "AREA_OF_BOX",
+    "COCO_PERSON",
+    "DRAWN_PEOPLE",
+    "IMAGE_SUFFIXES",
+    "MAX_CANDIDATES",
+    "AugmentSettings",
+    "CheckReport",
+    "CheckpointError",
+    "CocoCategories",
+    "CocoKeypoints",
+    "CocoSource",
+    "Conversion",
+    "DataError",
+    "DataSettings",
+    "DrawnPeople",
+    "DrawnSource",
+    "ExportError",
+    "Fault",
+    "Frame",
+    "FrameSource",
+    "ImageSource",
+    "LabelForm",
+    "Letterbox",
+    "ModelCard",
+    "PoseDataset",
+    "PoseError",
+    "PoseTargets",
+    "Poses",
+    "Predictor",
+    "Runtime",
+    "Sample",
+    "Samples",
+    "SettingsError",
+    "Skeleton",
+    "Source",
+    "SourceLike",
+    "SplitCounts",
+    "StageTimes",
+    "__version__",
+    "affine",
+    "as_rgb",
+    "atomic_folder",
+    "atomic_path",
+    "augment",
+    "box_areas",
+    "card_from_json",
+    "check_dataset",
+    "check_imgsz",
+    "clip_boxes",
+    "concatenate",
+    "contact_sheet",
+    "convert_to_coco",
+    "convert_to_yolo",
+    "crop_people",
+    "cxcywh_from_xyxy",
+    "decode_image",
+    "default_cache_dir",
+    "draw_poses",
+    "draw_targets",
+    "flip_left_right",
+    "flip_up_down",
+    "format_labels",
+    "hsv",
+    "image_size",
+    "iou_matrix",
+    "letterbox",
+    "letterbox_shape",
+    "load_settings",
+    "make_letterbox",
+    "make_settings",
+    "make_skeleton",
+    "mirror_pairs",
+    "mixup",
+    "mosaic",
+    "nearest_key",
+    "open_dataset",
+    "open_source",
+    "poses_to_coco",
+    "poses_to_label_text",
+    "poses_to_rows",
+    "read_categories",
+    "read_coco_keypoints",
+    "read_data_settings",
+    "read_image",
+    "read_labels",
+    "read_url",
+    "select",
+    "shrink",
+    "suppress",
+    "write_coco_keypoints",
+    "write_coco_results",
+    "write_image",
+    "write_labels",
+    "write_people",
+    "xyxy_from_cxcywh",
+]

@@ -1,0 +1,114 @@
+"""Image files: pixels as RGB, and sizes without reading pixels."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_data.datasets.image_header import is_cut_off, read_header
+from pose_data.errors import DataError
+
+IMAGE_SUFFIXES = frozenset(
+    {".avif", ".bmp", ".dng", ".heic", ".heif", ".jp2", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp"}
+)
+_WAY_OUT = "replace it, or take it out of the data set"
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Read an image file as colours, turned upright.
+
+    Grey images get three equal channels, transparency is dropped, and 16 bits are scaled down to 8. The
+    file itself is never written to.
+
+    Args:
+        path: the file; its name may hold any letters.
+
+    Returns:
+        (H, W, 3) uint8 RGB, turned as the file's EXIF orientation says.
+
+    Raises:
+        DataError: no such file, or one that is empty, cut off or not an image.
+    """
+    return decode_image(_read_bytes(path), name=str(path))
+
+
+def decode_image(data: bytes, *, name: str) -> NDArray[np.uint8]:
+    """Decode the bytes of an image file, as `read_image` does.
+
+    Args:
+        data: the whole file.
+        name: what errors call it.
+
+    Returns:
+        (H, W, 3) uint8 RGB, upright.
+
+    Raises:
+        DataError: no bytes, bytes that are cut off, or no image.
+    """
+    if not data:
+        raise DataError(f"{name}: must be an image; got an empty file; {_WAY_OUT}")
+    if is_cut_off(data):
+        raise DataError(f"{name}: must be a whole image; got one that is cut off; copy it again, {_WAY_OUT}")
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error as error:
+        raise DataError(f"{name}: can't be decoded ({_first_line(error)}); {_WAY_OUT}") from error
+    if pixels is None:
+        raise DataError(f"{name}: must be an image that OpenCV reads; got one damaged or of another kind; {_WAY_OUT}")
+    return _upright(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False), _orientation(data))
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Tell (height, width) of an image file as `read_image` gives it, from its header alone where that is possible.
+
+    JPEG, PNG, BMP and WebP are measured by their first bytes (some 30 µs each); other kinds are decoded.
+
+    Raises:
+        DataError: no such file, or not an image.
+    """
+    try:
+        with path.open("rb") as file:
+            header = read_header(file)
+    except OSError as error:
+        raise _cannot_read(path, error) from error
+    if header is not None:
+        return header.upright_size
+    height, width = read_image(path).shape[:2]
+    return height, width
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _cannot_read(path, error) from error
+
+
+def _cannot_read(path: Path, error: OSError) -> DataError:
+    if isinstance(error, FileNotFoundError):
+        return DataError(f"{path}: no such image; correct the path, or take it out of the data set")
+    return DataError(f"{path}: can't be read ({error.strerror}); {_WAY_OUT}")
+
+
+def _first_line(error: cv2.error) -> str:
+    return str(error).strip().splitlines()[0]
+
+
+def _orientation(data: bytes) -> int:
+    header = read_header(io.BytesIO(data))
+    return 1 if header is None else header.orientation
+
+
+def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Undo an EXIF orientation: 2 mirrored, 3 half turn, 4 upside-down mirrored, 5 to 8 with axes traded."""
+    if orientation >= 5:
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)

@@ -1,0 +1,111 @@
+"""Writing files so that nobody ever finds half of one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pose_data.errors import PoseError
+
+
+@contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """Give a temporary path beside the target, and move it there when the block ends well.
+
+    Until then the target is what it was before; after any error, Ctrl-C included, the temporary file is
+    gone. Missing parent folders are made.
+
+        with atomic_path(Path("run/results.csv")) as temporary:
+            temporary.write_text(table, encoding="utf-8")
+
+    Args:
+        target: the file to write, in place of one that may be there.
+
+    Yields:
+        A path in the same folder with the same suffix; the block writes to it.
+
+    Raises:
+        PoseError: the disk is full, the folder can't be written, or the target is a folder.
+    """
+    with _explain_write_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _beside(target)
+        with _removed_on_error(temporary, _remove_file):
+            yield temporary
+            temporary.replace(target)
+
+
+@contextmanager
+def atomic_folder(target: Path) -> Iterator[Path]:
+    """Give a temporary folder beside the target, and move it there when the block ends well.
+
+    Args:
+        target: the folder to make; it must not exist yet, or be empty.
+
+    Yields:
+        An empty folder in the same parent folder; the block fills it.
+
+    Raises:
+        PoseError: the target holds files already, the disk is full, or the parent can't be written.
+    """
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise PoseError(f"{target}: must be a new or empty folder; got one with files; name another, or remove it")
+    with _explain_write_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _beside(target)
+        with _removed_on_error(temporary, _remove_folder):
+            temporary.mkdir()
+            yield temporary
+            if target.exists():
+                target.rmdir()
+            temporary.replace(target)
+
+
+def _beside(target: Path) -> Path:
+    return target.with_name(f".{target.stem[:100]}.{uuid.uuid4().hex[:12]}{target.suffix}")
+
+
+@contextmanager
+def _removed_on_error(temporary: Path, remove: Callable[[Path], None]) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        remove(temporary)
+        raise
+
+
+def _remove_file(path: Path) -> None:
+    path.unlink(missing_ok=True)
+
+
+def _remove_folder(path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def _explain_write_errors(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if not _is_about(error, target):
+            raise
+        reason = error.strerror or str(error)
+        raise PoseError(
+            f"{target}: can't be written ({reason}); free some space, or name another place to write to"
+        ) from error
+
+
+def _is_about(error: OSError, target: Path) -> bool:
+    """Tell a failed write from a failed read of something else inside the block.
+
+    A full disk names no file at all; other errors name a file in the target's own folder or above it.
+    """
+    if error.filename is None:
+        return True
+    named = Path(os.fsdecode(error.filename)).absolute()
+    folder = target.parent.absolute()
+    return named.is_relative_to(folder) or folder.is_relative_to(named)

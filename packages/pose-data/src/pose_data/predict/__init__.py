@@ -1,0 +1,1 @@
+"""Everything before and after a network: letterbox, selection, and back to image pixels."""
