@@ -1,0 +1,76 @@
+"""A batch: images and the people in them, as tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pose_data import PoseTargets
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class BatchTargets:
+    """The people annotated in a batch, joined over its images.
+
+    Args:
+        image_index: (M,) int64, which image of the batch.
+        labels: (M,) int64 class indices.
+        boxes: (M, 4) float32, xyxy pixels of the input.
+        keypoints: (M, K, 2) float32, xy pixels of the input.
+        visibility: (M, K) uint8, 0 not labelled, 1 hidden, 2 visible.
+    """
+
+    image_index: Tensor
+    labels: Tensor
+    boxes: Tensor
+    keypoints: Tensor
+    visibility: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def to(self, device: torch.device) -> BatchTargets:
+        """Copy the targets to a device."""
+        return BatchTargets(*(getattr(self, name).to(device, non_blocking=True) for name in self.__annotations__))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images of one size with their targets.
+
+    Args:
+        images: (B, 3, H, W) uint8 RGB.
+        targets: in pixels of these images.
+        indices: B places in the data set, for messages.
+    """
+
+    images: Tensor
+    targets: BatchTargets
+    indices: tuple[int, ...]
+
+    def to(self, device: torch.device) -> Batch:
+        """Copy images and targets to a device."""
+        return Batch(self.images.to(device, non_blocking=True), self.targets.to(device), self.indices)
+
+
+def make_targets(targets: Sequence[PoseTargets]) -> BatchTargets:
+    """Join the targets of the images of a batch; crowds, which are no single person, are left out."""
+    kept = [t[~t.crowd] for t in targets]
+    counts = [len(t) for t in kept]
+    return BatchTargets(
+        image_index=torch.from_numpy(np.repeat(np.arange(len(kept)), counts)),
+        labels=torch.from_numpy(np.concatenate([t.labels for t in kept])),
+        boxes=torch.from_numpy(np.concatenate([t.boxes for t in kept])),
+        keypoints=torch.from_numpy(np.concatenate([t.keypoints for t in kept])),
+        visibility=torch.from_numpy(np.concatenate([t.visibility for t in kept])),
+    )
+
+
+def make_batch(items: Sequence[tuple[NDArray[np.uint8], PoseTargets, int]]) -> Batch:
+    """Stack augmented images (H, W, 3) of one size and join their targets."""
+    images = torch.from_numpy(np.stack([image for image, _, _ in items])).permute(0, 3, 1, 2).contiguous()
+    return Batch(images, make_targets([t for _, t, _ in items]), tuple(index for _, _, index in items))

@@ -1,0 +1,130 @@
+"""The folder that a run leaves behind: settings, a table of every epoch, weights, pictures."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+from pose_data import SettingsError, atomic_path
+from pose_eval import Metrics, PoseMetrics
+
+from pose_train.losses import LOSS_NAMES
+from pose_train.settings import TrainSettings
+
+METRIC_NAMES = ("ap", "ap50", "ap75", "ap_medium", "ap_large", "ar")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+    """Where the parts of a run are."""
+
+    path: Path
+
+    @property
+    def best(self) -> Path:
+        """Weights of the epoch with the best fitness."""
+        return self.path / "weights" / "best.safetensors"
+
+    @property
+    def last(self) -> Path:
+        """Weights of the last epoch."""
+        return self.path / "weights" / "last.safetensors"
+
+    @property
+    def state(self) -> Path:
+        """All that a resumed run needs, as of the end of the last whole epoch."""
+        return self.path / "weights" / "resume.safetensors"
+
+    @property
+    def table(self) -> Path:
+        """A CSV with a row per epoch."""
+        return self.path / "results.csv"
+
+    @property
+    def settings(self) -> Path:
+        """The settings as they were resolved."""
+        return self.path / "settings.yaml"
+
+    def epoch_weights(self, epoch: int) -> Path:
+        """Weights of one epoch, kept with save_period."""
+        return self.path / "weights" / f"epoch{epoch}.safetensors"
+
+    def write_settings(self, settings: TrainSettings) -> None:
+        """Write settings.yaml."""
+        text = yaml.safe_dump(dataclasses.asdict(settings), sort_keys=False, allow_unicode=True)
+        with atomic_path(self.settings) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+    def read_rows(self) -> list[dict[str, str]]:
+        """Read the table back."""
+        if not self.table.exists():
+            return []
+        with self.table.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+    def write_row(self, epoch: int, row: Mapping[str, float | int]) -> None:
+        """Put the row of an epoch (from 1) into the table, over any row of that epoch or a later one."""
+        written = {name: f"{value:.6g}" if isinstance(value, float) else str(value) for name, value in row.items()}
+        rows = [old for old in self.read_rows() if int(old["epoch"]) < epoch] + [{"epoch": str(epoch), **written}]
+        text = io.StringIO()
+        writer = csv.DictWriter(text, fieldnames=list(rows[-1]), restval="", extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        with atomic_path(self.table) as temporary:
+            temporary.write_text(text.getvalue(), encoding="utf-8")
+
+
+def make_run_folder(settings: TrainSettings) -> RunFolder:
+    """Make a new folder for a run: project/name, or project, numbered when it is taken.
+
+    Raises:
+        SettingsError: the folder can't be made.
+    """
+    wanted = Path(settings.project) / settings.name if settings.name else Path(settings.project)
+    path = wanted if settings.exist_ok else _free(wanted)
+    try:
+        (path / "weights").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"project: the run folder '{path}' can't be made ({error.strerror}); give another 'project'"
+        ) from error
+    return RunFolder(path)
+
+
+def find_run_folder(resume: str) -> RunFolder:
+    """Find the run that is to be continued, by its folder or a file of weights in it.
+
+    Raises:
+        SettingsError: there is none, or it holds no state to go on from.
+    """
+    path = Path(resume)
+    folder = RunFolder(path.parent.parent if path.is_file() else path)
+    if not folder.state.exists() or not folder.settings.exists():
+        raise SettingsError(
+            f"resume: '{path}' must be a run folder or its weights/last.safetensors, with weights/resume.safetensors "
+            "and settings.yaml beside; got none there. A run keeps them from the end of its first epoch on"
+        )
+    return folder
+
+
+def metric_columns(metrics: PoseMetrics) -> dict[str, float]:
+    """Name the figures of a validation as the table does."""
+    both: tuple[tuple[str, Metrics], ...] = (("box", metrics.boxes), ("pose", metrics.keypoints))
+    return {f"{kind}/{name}": float(getattr(part, name)) for kind, part in both for name in METRIC_NAMES}
+
+
+def loss_columns(losses: Mapping[str, float]) -> dict[str, float]:
+    """Name the losses as the table does."""
+    return {f"loss/{name}": losses[name] for name in LOSS_NAMES}
+
+
+def _free(wanted: Path) -> Path:
+    if not wanted.exists():
+        return wanted
+    taken = {p.name for p in wanted.parent.iterdir()}
+    numbered = (f"{wanted.name}{i}" for i in range(2, len(taken) + 3))
+    return wanted.parent / next(name for name in numbered if name not in taken)

@@ -1,0 +1,89 @@
+"""Everything that can be set about a training run, under the names that people know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from pose_data import AugmentSettings
+
+_T = TypeVar("_T")
+
+
+def _setting(
+    default: _T,
+    text: str,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    choices: tuple[str, ...] | None = None,
+) -> _T:
+    limits = {"help": text, "min": least, "max": most, "choices": choices}
+    return field(default=default, metadata={name: value for name, value in limits.items() if value is not None})
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """One run: what learns from what, for how long and how. Defaults are those of the v8 pose recipe."""
+
+    model: str = _setting("yolov8n-pose", "network name, or a checkpoint to go on from")
+    data: str = _setting("people", "data YAML, or 'people' for the drawn data set")
+    pretrained: str = _setting("", "checkpoint whose fitting weights a new network takes")
+    epochs: int = _setting(100, "times through the training images", least=1)
+    time: float | None = _setting(None, "hours after which the run ends; the schedule is fitted to it", least=0)
+    patience: int = _setting(100, "epochs without better fitness before the run ends; 0 never", least=0)
+    batch: int = _setting(16, "images per step", least=1)
+    imgsz: int = _setting(640, "side of the square input, pixels", least=32)
+    images_per_epoch: int = _setting(0, "images that make an epoch; 0 takes them all", least=0)
+    fraction: float = _setting(1.0, "share of the training images that is used", least=0, most=1)
+    save_period: int = _setting(0, "keep the weights of every so many epochs; 0 only best and last", least=0)
+    cache: str = _setting("", "'ram' keeps decoded images in memory", choices=("", "ram"))
+    device: str = _setting("", "cpu, cuda, mps; empty takes the fastest there is")
+    workers: int = _setting(8, "processes that load images, at most the number of cores; 0 for none", least=0)
+    project: str = _setting("runs/train", "folder of the run, numbered when it is taken")
+    name: str = _setting("", "folder inside project; empty numbers the project folder itself")
+    exist_ok: bool = _setting(False, "write into an existing run folder")
+    resume: str = _setting("", "run folder, or its last checkpoint, that is continued")
+    optimizer: str = _setting("auto", "optimizer", choices=("auto", "SGD", "Adam", "AdamW"))
+    seed: int = _setting(0, "of weights, order and augmentation", least=0)
+    deterministic: bool = _setting(True, "take only algorithms that repeat to the bit")
+    cos_lr: bool = _setting(False, "cosine in place of linear learning rate")
+    close_mosaic: int = _setting(10, "last epochs without mosaic and mixup", least=0)
+    amp: bool = _setting(True, "half precision on a GPU")
+    freeze: int = _setting(0, "first layers that don't learn", least=0)
+    val: bool = _setting(True, "validate after each epoch")
+    plots: bool = _setting(True, "write pictures of batches and of validation")
+    skip_bad: bool = _setting(False, "drop faulty label rows, and say how many, in place of stopping")
+    nbs: int = _setting(64, "nominal batch; smaller batches add up to it before a step", least=1)
+    lr0: float = _setting(0.01, "first learning rate; optimizer=auto chooses its own", least=0)
+    lrf: float = _setting(0.01, "last learning rate as a share of the first", least=0)
+    momentum: float = _setting(0.937, "momentum of SGD, beta1 of Adam", least=0, most=1)
+    weight_decay: float = _setting(0.0005, "of convolution weights, at the nominal batch", least=0)
+    warmup_epochs: float = _setting(3.0, "epochs in which the learning rate rises", least=0)
+    warmup_momentum: float = _setting(0.8, "momentum at the start of the rise", least=0, most=1)
+    warmup_bias_lr: float = _setting(0.1, "learning rate of biases at the start of the rise", least=0)
+    box: float = _setting(7.5, "gain of the box loss", least=0)
+    cls: float = _setting(0.5, "gain of the class loss", least=0)
+    dfl: float = _setting(1.5, "gain of the distribution focal loss", least=0)
+    pose: float = _setting(12.0, "gain of the keypoint loss", least=0)
+    kobj: float = _setting(1.0, "gain of the keypoint visibility loss", least=0)
+    sigma_floor: float = _setting(
+        0.0, "smallest sigma of the keypoint loss at the start; falls to 0 over the first 70 %", least=0, most=1
+    )
+    hsv_h: float = _setting(0.015, "largest shift of hue, as a share of the circle", least=0, most=1)
+    hsv_s: float = _setting(0.7, "largest gain of saturation", least=0, most=1)
+    hsv_v: float = _setting(0.4, "largest gain of brightness", least=0, most=1)
+    degrees: float = _setting(0.0, "largest rotation, degrees", least=0, most=180)
+    translate: float = _setting(0.1, "largest shift, as a share of the side", least=0, most=1)
+    scale: float = _setting(0.5, "largest change of scale", least=0, most=0.99)
+    shear: float = _setting(0.0, "largest shear, degrees", least=0, most=80)
+    perspective: float = _setting(0.0, "largest perspective, per pixel", least=0, most=0.001)
+    flipud: float = _setting(0.0, "probability of an up-down flip", least=0, most=1)
+    fliplr: float = _setting(0.5, "probability of a left-right flip", least=0, most=1)
+    mosaic: float = _setting(1.0, "probability of a mosaic of four images", least=0, most=1)
+    mixup: float = _setting(0.0, "probability of mixing in a second image", least=0, most=1)
+
+    def augmentation(self) -> AugmentSettings:
+        """Return the settings that concern the images alone."""
+        names = AugmentSettings.__dataclass_fields__
+        return AugmentSettings(**{name: getattr(self, name) for name in names})

@@ -1,0 +1,74 @@
+"""What a run starts from: a new network, a checkpoint, or a new network that takes what fits of one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pose_data import ModelCard, Samples, SettingsError
+from pose_nn import PoseNet, build_network, load_checkpoint, transfer
+
+from pose_train._version import __version__
+from pose_train.settings import TrainSettings
+
+CHECKPOINTS = (".safetensors", ".pt", ".pth")
+
+
+@dataclass(frozen=True)
+class Start:
+    """A network ready to learn, its card, and what the user should know of where it came from."""
+
+    net: PoseNet
+    card: ModelCard
+    notes: tuple[str, ...]
+
+
+def make_start(settings: TrainSettings, samples: Samples) -> Start:
+    """Make the network that the settings ask for, with the classes and keypoints of a data set.
+
+    Raises:
+        SettingsError: an unknown network name.
+        CheckpointError: a file that can't be read as one.
+    """
+    if Path(settings.model).suffix in CHECKPOINTS:
+        return _from_checkpoint(Path(settings.model), settings, samples)
+    if settings.pretrained:
+        return _from_checkpoint(Path(settings.pretrained), settings, samples, architecture=settings.model)
+    net = _new(settings.model, samples)
+    return Start(net, _card(settings, samples, net, licence="", origin="trained from scratch"), ())
+
+
+def _from_checkpoint(
+    path: Path, settings: TrainSettings, samples: Samples, *, architecture: str | None = None
+) -> Start:
+    checkpoint = load_checkpoint(path)
+    net = _new(architecture or checkpoint.card.architecture, samples)
+    report = transfer(net, checkpoint.net.state_dict())
+    if not report.taken:
+        raise SettingsError(
+            f"{path}: none of its weights fit '{architecture}' by name and shape; "
+            f"it holds a '{checkpoint.card.architecture}'"
+        )
+    origin = f"started from {path.name} ({checkpoint.card.provenance or 'of unknown making'})"
+    card = _card(settings, samples, net, licence=checkpoint.card.licence, origin=origin)
+    return Start(net, card, (*checkpoint.notes, str(report)))
+
+
+def _new(name: str, samples: Samples) -> PoseNet:
+    kpt_shape = (len(samples.skeleton), samples.keypoint_dims)
+    return build_network(name, num_classes=len(samples.names), kpt_shape=kpt_shape)
+
+
+def _card(settings: TrainSettings, samples: Samples, net: PoseNet, *, licence: str, origin: str) -> ModelCard:
+    data = Path(settings.data)
+    return ModelCard(
+        architecture=net.name,
+        names=samples.names,
+        skeleton=samples.skeleton,
+        keypoint_dims=samples.keypoint_dims,
+        stride=max(net.strides),
+        imgsz=(settings.imgsz, settings.imgsz),
+        data=str(data.resolve()) if data.exists() else settings.data,
+        licence=licence,
+        provenance=f"pose-train {__version__}: {origin}; data {data.name}, seed {settings.seed}",
+    )

@@ -1,0 +1,207 @@
+"""A run from settings to weights: what it writes, that it repeats, that it goes on after a stop."""
+
+import csv
+import dataclasses
+import errno
+from pathlib import Path
+
+import pose_train
+import pose_train.resume
+import pytest
+import torch
+import yaml
+from pose_data import COCO_PERSON, CheckpointError, DrawnPeople, PoseError, SettingsError
+from pose_nn import load_checkpoint
+from pose_train import EpochEvent, StepEvent, TrainingError, TrainSettings, train
+from safetensors.torch import load_file
+
+PEOPLE = DrawnPeople(8, size=64, seed=1)
+HELD_OUT = DrawnPeople(4, size=64, seed=2)
+
+
+def settings_in(folder, **changes):
+    plain = {"epochs": 2, "imgsz": 64, "batch": 4, "workers": 0, "device": "cpu", "plots": False, "nbs": 8}
+    return TrainSettings(project=str(folder / "run"), **{**plain, **changes})
+
+
+def run(settings, on_event=None):
+    return train(settings, train_samples=PEOPLE, val_samples=HELD_OUT, on_event=on_event)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run of three epochs that nothing interrupted."""
+    return run(settings_in(tmp_path_factory.mktemp("whole"), epochs=3))
+
+
+def test_run_folder_holds_settings_table_and_weights(whole):
+    settings = yaml.safe_load((whole.run_folder / "settings.yaml").read_text(encoding="utf-8"))
+    assert settings["epochs"] == 3
+    with (whole.run_folder / "results.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert float(rows[0]["loss/pose"]) > 0
+    assert whole.best.exists()
+    assert whole.last.exists()
+
+
+def test_weights_know_what_they_are_and_where_they_came_from(whole):
+    card = load_checkpoint(whole.last).card
+    assert card.architecture == "yolov8n-pose"
+    assert card.names == ("person",)
+    assert card.data == "people"
+    assert "trained from scratch" in card.provenance
+    assert card.facts["epoch"] == "3"
+
+
+def test_the_same_seed_gives_the_same_weights(whole, tmp_path):
+    again = run(settings_in(tmp_path, epochs=3))
+    first, second = load_file(whole.last), load_file(again.last)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_worker_processes_change_nothing(whole, tmp_path):
+    again = run(settings_in(tmp_path, epochs=3, workers=2))
+    first, second = load_file(whole.last), load_file(again.last)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+class Stop(Exception):  # noqa: N818
+    """Stands for whatever ends a process."""
+
+
+def stop_in_epoch(number):
+    def listen(event):
+        if isinstance(event, StepEvent) and event.epoch == number:
+            raise Stop
+
+    return listen
+
+
+def test_a_run_that_was_stopped_goes_on_to_the_same_weights(whole, tmp_path):
+    settings = settings_in(tmp_path, epochs=3)
+    with pytest.raises(Stop):
+        run(settings, on_event=stop_in_epoch(2))
+    resumed = run(TrainSettings(resume=str(tmp_path / "run")))
+    first, second = load_file(whole.last), load_file(resumed.last)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert (whole.run_folder / "results.csv").read_text().count("\n") == 4
+
+
+def test_ctrl_c_leaves_the_last_checkpoint_whole(tmp_path):
+    def interrupt(event):
+        if isinstance(event, StepEvent) and event.epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(settings_in(tmp_path), on_event=interrupt)
+    assert load_checkpoint(tmp_path / "run" / "weights" / "last.safetensors").card.facts["epoch"] == "1"
+    assert not [p for p in (tmp_path / "run").rglob("*") if "tmp" in p.name]
+
+
+def test_a_full_disk_stops_the_run_with_the_last_checkpoint_intact(tmp_path, monkeypatch):
+    write = pose_train.resume.save_file
+
+    def fill_up(tensors, path, metadata):
+        if (tmp_path / "run" / "weights" / "last.safetensors").exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(tensors, path, metadata=metadata)
+
+    monkeypatch.setattr(pose_train.resume, "save_file", fill_up)
+    with pytest.raises(PoseError, match=r"resume\.safetensors"):
+        run(settings_in(tmp_path))
+    assert load_checkpoint(tmp_path / "run" / "weights" / "last.safetensors").card.facts["epoch"] == "1"
+    assert len(list((tmp_path / "run" / "weights").iterdir())) == 3
+
+
+def test_resume_of_a_folder_without_a_run_says_what_is_missing(tmp_path):
+    with pytest.raises(SettingsError, match="must be a run folder"):
+        run(TrainSettings(resume=str(tmp_path)))
+
+
+def test_damaged_state_is_named(tmp_path):
+    run(settings_in(tmp_path, epochs=1, val=False))
+    state = tmp_path / "run" / "weights" / "resume.safetensors"
+    state.write_bytes(state.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match=r"resume\.safetensors"):
+        run(TrainSettings(resume=str(tmp_path / "run")))
+
+
+def test_a_second_run_never_writes_over_the_first(whole):
+    second = run(dataclasses.replace(settings_in(whole.run_folder.parent), epochs=1, val=False))
+    assert second.run_folder.name == "run2"
+
+
+def test_flips_of_a_skeleton_without_mirror_pairs_are_refused(tmp_path):
+    with pytest.raises(SettingsError, match="fliplr"):
+        train(settings_in(tmp_path), train_samples=Unmirrored(4, size=64), val_samples=HELD_OUT)
+
+
+class Unmirrored(DrawnPeople):
+    """Drawn people of whom nobody said which points mirror each other."""
+
+    @property
+    def skeleton(self):
+        return dataclasses.replace(COCO_PERSON, mirror=None)
+
+
+def test_a_checkpoint_is_a_starting_point(whole, tmp_path):
+    notes = []
+    result = train(
+        settings_in(tmp_path, model=str(whole.best), epochs=1),
+        train_samples=PEOPLE,
+        val_samples=HELD_OUT,
+        on_event=lambda event: notes.append(str(event)),
+    )
+    assert "best.safetensors" in load_checkpoint(result.last).card.provenance
+
+
+def test_patience_ends_a_run_that_gets_no_better(tmp_path):
+    result = run(settings_in(tmp_path, epochs=30, patience=1, lr0=0.0, optimizer="SGD", warmup_epochs=0))
+    assert result.epochs <= 3
+
+
+def test_a_time_budget_sets_the_number_of_epochs(tmp_path):
+    result = run(settings_in(tmp_path, epochs=1000, time=1e-6))
+    assert result.epochs == 1
+
+
+def test_epochs_are_told_with_their_figures(tmp_path):
+    events = []
+    run(settings_in(tmp_path, epochs=1), on_event=events.append)
+    epochs = [e for e in events if isinstance(e, EpochEvent)]
+    assert [e.epoch for e in epochs] == [1]
+    assert epochs[0].metrics is not None
+
+
+def test_frozen_layers_stay_as_they_were(whole, tmp_path):
+    before = load_file(whole.best)
+    result = run(settings_in(tmp_path, model=str(whole.best), epochs=1, freeze=2, val=False))
+    after = load_file(result.last)
+    frozen = [name for name in before if name.startswith(("model.0.", "model.1."))]
+    assert all(torch.equal(before[name], after[name]) for name in frozen if "num_batches" not in name)
+    assert not torch.equal(before["model.2.cv1.conv.weight"], after["model.2.cv1.conv.weight"])
+
+
+def test_a_loss_that_is_not_a_number_stops_the_run_and_names_the_images(tmp_path):
+    with pytest.raises(TrainingError, match="in epoch 1, at the images"):
+        run(settings_in(tmp_path, lr0=1e30, optimizer="SGD", warmup_epochs=0, nbs=4, epochs=5))
+
+
+def test_pictures_are_written(tmp_path):
+    result = run(settings_in(tmp_path, epochs=1, plots=True))
+    assert {p.name for p in result.run_folder.glob("*.jpg")} == {
+        "train_batch1.jpg",
+        "train_batch2.jpg",
+        "validation.jpg",
+    }
+
+
+def test_every_setting_is_read_somewhere():
+    folder = Path(pose_train.__file__).parent
+    text = "".join(p.read_text(encoding="utf-8") for p in folder.glob("*.py") if p.name != "settings.py")
+    augment = TrainSettings().augmentation().__dataclass_fields__
+    unread = [
+        name for name in TrainSettings.__dataclass_fields__ if f"settings.{name}" not in text and name not in augment
+    ]
+    assert unread == []
