@@ -1,0 +1,150 @@
+"""Which detection is given to which annotation: COCO's greedy matching, at all thresholds and area ranges at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pose_eval.candidates import HIGHEST, Candidates
+from pose_eval.problem import Bools, Floats, Ints, Problem
+from pose_eval.ranking import Ranking, stable_order
+from pose_eval.rules import Rules
+
+_WORD = 62  # columns that fit into the bits of one whole number
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Which detection was given which annotation, and in which columns.
+
+    A column is an area range and a threshold, area * T + threshold. A pair may have several rows, each with columns of
+    its own; in one column a detection has at most one annotation.
+
+    Args:
+        found: (Q,) places in `Ranking.rows`.
+        people: (Q,) rows of the annotations.
+        words: (W, Q) columns of the row: bit b of word w is column 62 w + b.
+        columns: A * T.
+    """
+
+    found: Ints
+    people: Ints
+    words: Ints
+    columns: int
+
+    def table(self) -> Bools:
+        """Spread the words out: (A * T, Q)."""
+        columns = np.arange(self.columns)
+        return np.asarray(self.words[columns // _WORD] >> (columns % _WORD)[:, None] & 1, np.bool_)
+
+    def column(self, index: int) -> Bools:
+        """Say which rows hold in one column: (Q,)."""
+        return np.asarray(self.words[index // _WORD] >> (index % _WORD) & 1, np.bool_)
+
+
+@dataclass(frozen=True)
+class _Wishes:
+    """Wishes of detections for annotations, to be granted group by group.
+
+    In a group no detection and no annotation occurs twice. Groups follow each other by turn (how many detections of the
+    image that have candidates are better) and by preference of the detection.
+    """
+
+    found: Ints
+    people: Ints
+    columns: Ints  # as bits
+    edges: Ints  # of the groups
+
+
+def match(candidates: Candidates, problem: Problem, ranking: Ranking, rules: Rules) -> Matches:
+    """Give annotations to detections, best detection first, as pycocotools does.
+
+    Each detection takes the most similar free annotation that reaches the threshold; one that counts goes before any
+    that is ignored, a crowd is never used up, and of equal ones the last in the file is taken.
+    """
+    counted = ~ignored_in_ranges(problem.truths.areas, problem.truths.ignored, rules)
+    columns = len(rules.area_ranges) * len(rules.thresholds)
+    parts: list[Matches] = []
+    for start in range(0, columns, _WORD):
+        chosen = np.arange(start, min(start + _WORD, columns))
+        area, threshold = np.divmod(chosen, len(rules.thresholds))
+        reached = _pack(candidates.similarity >= np.minimum(rules.thresholds, HIGHEST)[threshold][:, None])
+        counts = _pack(counted[area])[candidates.people]
+        parts.append(_grant(_wishes(candidates, ranking, reached, counts), problem.truths.crowd))
+    return _join(parts, columns)
+
+
+def ignored_in_ranges(areas: Floats, ignored: Bools, rules: Rules) -> Bools:
+    """Say which annotations don't count in which area range: (A, M)."""
+    return np.asarray(outside_ranges(areas, rules) | ignored)
+
+
+def outside_ranges(areas: Floats, rules: Rules) -> Bools:
+    """Say which areas, (M,) px², lie outside which ranges: (A, M)."""
+    return np.stack([(areas < bounds.low) | (areas > bounds.high) for bounds in rules.area_ranges])
+
+
+def _pack(table: Bools) -> Ints:
+    """Turn (B, P) booleans into (P,) words."""
+    words = np.zeros(table.shape[1], np.int64)
+    for bit, row in enumerate(table):
+        words |= row.astype(np.int64) << bit
+    return words
+
+
+def _wishes(candidates: Candidates, ranking: Ranking, reached: Ints, counts: Ints) -> _Wishes:
+    """Sort candidates into groups; a wish for an annotation that counts in some columns only is split in two."""
+    order = stable_order(candidates.found)
+    found, people, similarity = candidates.found[order], candidates.people[order], candidates.similarity[order]
+    reached, counts = reached[order], counts[order]
+    first = np.diff(found, prepend=-1) != 0
+    single = first & np.append(first[1:], True)
+    many = np.flatnonzero(~single)
+    many = many[np.lexsort((-people[many], -similarity[many], found[many]))]
+    rows = np.concatenate([many, many])
+    columns = np.concatenate([reached[many] & counts[many], reached[many] & ~counts[many]])
+    chosen = np.flatnonzero(columns)
+    chosen = chosen[np.lexsort((chosen >= len(many), found[rows[chosen]]))]
+    rows, columns = rows[chosen], columns[chosen]
+    place = np.arange(len(rows)) - np.searchsorted(found[rows], found[rows])
+
+    rows = np.concatenate([np.flatnonzero(single), rows])
+    columns = np.concatenate([reached[single], columns])
+    place = np.concatenate([np.zeros(len(rows) - len(place), np.int64), place])
+    groups = _turns(found, first, ranking)[rows] * (place.max(initial=0) + 1) + place
+    order = stable_order(groups)
+    edges = np.append(np.flatnonzero(np.diff(groups[order], prepend=-1)), len(order))
+    return _Wishes(found[rows[order]], people[rows[order]], columns[order], edges)
+
+
+def _turns(found: Ints, first: Bools, ranking: Ranking) -> Ints:
+    """Number the detections of each image that have candidates, best first: (P,)."""
+    cells = ranking.cells[found[first]]
+    return np.asarray((np.arange(len(cells)) - np.searchsorted(cells, cells))[np.cumsum(first) - 1])
+
+
+def _grant(wishes: _Wishes, crowd: Bools) -> Matches:
+    """Grant wishes in their order, and keep those that got a column."""
+    open_columns = np.full(int(wishes.found.max(initial=-1)) + 1, -1)
+    free = np.full(len(crowd), -1)
+    granted = wishes.columns.copy()
+    for start, end in zip(wishes.edges[:-1], wishes.edges[1:], strict=True):
+        found, people = wishes.found[start:end], wishes.people[start:end]
+        got = granted[start:end]
+        got &= open_columns[found] & free[people]
+        open_columns[found] &= ~got
+        free[people] &= ~np.where(crowd[people], 0, got)
+    kept = np.flatnonzero(granted)
+    return Matches(wishes.found[kept], wishes.people[kept], granted[None, kept], _WORD)
+
+
+def _join(parts: list[Matches], columns: int) -> Matches:
+    """Put the words of several runs of the matching together."""
+    words = np.zeros((len(parts), sum(len(part.found) for part in parts)), np.int64)
+    end = 0
+    for word, part in enumerate(parts):
+        words[word, end : end + len(part.found)] = part.words[0]
+        end += len(part.found)
+    found, people = (np.concatenate([getattr(part, name) for part in parts]) for name in ("found", "people"))
+    return Matches(found, people, words, columns)

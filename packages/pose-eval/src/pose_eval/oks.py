@@ -1,0 +1,200 @@
+"""Object keypoint similarity (OKS): how near a found person is to an annotated one, from 0 to 1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pose_eval.exceptions import EvalError
+from pose_eval.problem import Bools, Floats, Ints, keypoint_extents
+from pose_eval.rules import check_sigmas
+
+_EPS = np.spacing(1)
+_CHUNK = 4096  # pairs at a time: the working arrays stay inside the processor's cache
+_SAFETY = 1 + 1e-9  # the bound is computed in rounded numbers, so it must be missed clearly
+
+
+@dataclass(frozen=True)
+class OksTruths:
+    """What OKS needs to know of M annotated people, prepared once.
+
+    Args:
+        keypoints: (M, K, 2) xy image pixels.
+        labelled: (M, K).
+        areas: (M,) px².
+        variances: (K,) squared falloff, (2 sigma)².
+        grown: (M, 4) x0 y0 x1 y1: each box grown by its own width and height on every side.
+    """
+
+    keypoints: Floats
+    labelled: Bools
+    areas: Floats
+    variances: Floats
+    grown: Floats
+
+
+def compute_oks(
+    keypoints: Floats, *, truth_keypoints: Floats, labelled: Bools, areas: Floats, boxes: Floats, sigmas: Floats
+) -> Floats:
+    """Compare every found person with every annotated one, with the very bits of pycocotools.
+
+    For a person with k labelled points, OKS = (1/k) sum exp(-d² / (2 s² (2 sigma)²)) with s² the area; see
+    https://cocodataset.org/#keypoints-eval. Without a labelled point every keypoint is measured from the box,
+    grown by its width and height on each side: inside counts as distance 0.
+
+    Args:
+        keypoints: (N, K, 2) xy image pixels of found people.
+        truth_keypoints: (M, K, 2) xy image pixels of annotated people.
+        labelled: (M, K) COCO's v > 0.
+        areas: (M,) px².
+        boxes: (M, 4) xywh image pixels, for people without a labelled point.
+        sigmas: (K,).
+
+    Returns:
+        (N, M) similarities.
+
+    Raises:
+        EvalError: the number of keypoints differs between the arguments.
+    """
+    sigmas = check_sigmas(sigmas)
+    if not keypoints.shape[1] == truth_keypoints.shape[1] == len(sigmas):
+        raise EvalError(
+            f"keypoints must be {len(sigmas)} per person, one per sigma; got {keypoints.shape[1]} found "
+            f"and {truth_keypoints.shape[1]} annotated; give the sigmas of this skeleton"
+        )
+    prepared = prepare_truths(truth_keypoints, labelled=labelled, areas=areas, boxes=boxes, sigmas=sigmas)
+    found, people = (rows.ravel() for rows in np.indices((len(keypoints), len(truth_keypoints))))
+    similarity = pair_oks(np.asarray(keypoints, np.float64), prepared, found=found, people=people)
+    return similarity.reshape(len(keypoints), len(truth_keypoints))
+
+
+def prepare_truths(keypoints: Floats, *, labelled: Bools, areas: Floats, boxes: Floats, sigmas: Floats) -> OksTruths:
+    """Compute what doesn't depend on detections."""
+    x, y, w, h = np.asarray(boxes, np.float64).T
+    return OksTruths(
+        keypoints=np.ascontiguousarray(keypoints, np.float64),
+        labelled=np.asarray(labelled, np.bool_),
+        areas=np.asarray(areas, np.float64) + _EPS,
+        variances=np.asarray((sigmas * 2) ** 2),
+        grown=np.stack([x - w, y - h, x + w * 2, y + h * 2], axis=1),
+    )
+
+
+def pair_oks(keypoints: Floats, truths: OksTruths, *, found: Ints, people: Ints) -> Floats:
+    """Compare chosen pairs.
+
+    Args:
+        keypoints: (N, K, 2) float64 xy image pixels.
+        truths: the annotated people.
+        found: (P,) rows of `keypoints`.
+        people: (P,) rows of `truths`.
+
+    Returns:
+        (P,) OKS.
+    """
+    counts = np.count_nonzero(truths.labelled, axis=1)[people]
+    result = np.empty(len(people))
+    order = np.argsort(counts.astype(np.uint16), kind="stable")
+    bounds = np.searchsorted(counts[order], np.arange(keypoints.shape[1] + 2))
+    flat = keypoints.reshape(len(keypoints), 2 * keypoints.shape[1])
+    for count in np.flatnonzero(np.diff(bounds)):
+        for start in range(bounds[count], bounds[count + 1], _CHUNK):
+            rows = order[start : min(start + _CHUNK, bounds[count + 1])]
+            terms = (
+                _labelled_terms(flat.take(found[rows], axis=0), truths, people[rows], int(count))
+                if count
+                else _outside_terms(flat.take(found[rows], axis=0), truths, people[rows])
+            )
+            result[rows] = terms.sum(axis=1) / terms.shape[1]
+    return result
+
+
+@dataclass(frozen=True)
+class HopelessPairs:
+    """Bounds of OKS that need no exp.
+
+    If two people are apart by a gap, so is each pair of their points: OKS is at most exp(-gap² / (2 s² var)) with the
+    largest variance. And if all points lie in the grown box of a person without labelled points, OKS is exactly 1.
+
+    Args:
+        corners: (4, N) x0 y0 x1 y1 around the points of found people.
+        regions: (4, M) x0 y0 x1 y1 around the labelled points (or the grown box) of annotated people.
+        limits: (M,) squared gap from which on a pair is hopeless.
+        labelled: (M,) the person has a labelled point.
+    """
+
+    corners: Floats
+    regions: Floats
+    limits: Floats
+    labelled: Bools
+
+    @classmethod
+    def prepare(cls, extents: Floats, truths: OksTruths, *, threshold: float) -> HopelessPairs:
+        """Compute what is needed of each person.
+
+        Args:
+            extents: (N, 4) x0 y0 x1 y1 around the points of found people.
+            truths: the annotated people.
+            threshold: the similarity that a pair has to reach.
+        """
+        seen = np.asarray(truths.labelled.any(axis=1))
+        # An unlabelled point must not widen the region: the first labelled one stands in for it.
+        first = truths.keypoints[np.arange(len(seen)), truths.labelled.argmax(axis=1)]
+        points = np.where(truths.labelled[..., None], truths.keypoints, first[:, None])
+        regions = np.where(seen[:, None], keypoint_extents(points), truths.grown)
+        widest = np.where(truths.labelled | ~seen[:, None], truths.variances, 0).max(axis=1)
+        limits = np.full(len(regions), np.inf)
+        if threshold > 0:
+            limits = -2 * np.log(threshold) * _SAFETY * widest * truths.areas
+        return cls(np.ascontiguousarray(extents.T), np.ascontiguousarray(regions.T), limits, seen)
+
+    def keep(self, found: Ints, people: Ints) -> Bools:
+        """Say for pairs, (P,) rows each, which of them need a closer look."""
+        squared = np.zeros(len(found))
+        for axis in (0, 1):
+            gap = self.regions[axis].take(people)
+            gap -= self.corners[axis + 2].take(found)
+            other = self.corners[axis].take(found)
+            other -= self.regions[axis + 2].take(people)
+            np.maximum(gap, other, out=gap)
+            np.maximum(gap, 0, out=gap)
+            gap *= gap
+            squared += gap
+        return np.asarray(squared <= self.limits.take(people))
+
+    def sure(self, found: Ints, people: Ints) -> Bools:
+        """Say for pairs, (P,) rows each, which of them have an OKS of exactly 1."""
+        inside = ~self.labelled.take(people)
+        for axis in (0, 1):
+            inside &= self.corners[axis].take(found) >= self.regions[axis].take(people)
+            inside &= self.corners[axis + 2].take(found) <= self.regions[axis + 2].take(people)
+        return inside
+
+
+def _labelled_terms(points: Floats, truths: OksTruths, people: Ints, count: int) -> Floats:
+    points -= truths.keypoints.reshape(len(truths.keypoints), points.shape[1]).take(people, axis=0)
+    points *= points
+    terms = points[:, 0::2] + points[:, 1::2]
+    terms /= truths.variances
+    if count < terms.shape[1]:
+        terms = terms[truths.labelled.take(people, axis=0)].reshape(-1, count)
+    return _falloff(terms, truths.areas.take(people))
+
+
+def _outside_terms(points: Floats, truths: OksTruths, people: Ints) -> Floats:
+    grown = truths.grown.take(people, axis=0)
+    terms: Floats = np.zeros((len(points), points.shape[1] // 2))
+    for axis in (0, 1):
+        along = points[:, axis::2]
+        low, high = grown[:, axis, None], grown[:, axis + 2, None]
+        terms += (np.maximum(0, low - along) + np.maximum(0, along - high)) ** 2
+    terms /= truths.variances
+    return _falloff(terms, truths.areas.take(people))
+
+
+def _falloff(terms: Floats, areas: Floats) -> Floats:
+    # Three divisions one after the other, as pycocotools does: any other grouping rounds differently.
+    terms /= areas[:, None]
+    terms /= -2
+    return np.exp(terms, out=terms)
