@@ -1,0 +1,24 @@
+"""One keypoint checkpoint to files for other runtimes, each proven before it is handed over."""
+
+from pose_export._version import __version__
+from pose_export.bounds import BOUNDS, Bounds, find_misses
+from pose_export.export import ExportResult, export
+from pose_export.formats import FORMATS, Format, format_of, get_format
+from pose_export.load import load, load_runtime
+from pose_export.parity import Parity
+
+__all__ = [
+    "BOUNDS",
+    "FORMATS",
+    "Bounds",
+    "ExportResult",
+    "Format",
+    "Parity",
+    "__version__",
+    "export",
+    "find_misses",
+    "format_of",
+    "get_format",
+    "load",
+    "load_runtime",
+]

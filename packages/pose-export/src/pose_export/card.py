@@ -1,0 +1,156 @@
+"""The model card inside an exported file: written, read back, made up from public keys, and checked."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from pose_data import COCO_PERSON, ExportError, ModelCard, Skeleton, card_from_json
+
+CARD_KEY = "pose_card"  # our own key in a file's metadata; its value is the card as JSON
+RAW_LAYOUT = "(batch, 4 + classes + dims * keypoints, anchors)"
+FINEST_STRIDE = 8  # P3; every level after it has twice the stride of the one before
+_REQUIRED = ("stride", "imgsz", "names", "kpt_shape")
+
+
+@dataclass(frozen=True)
+class FileShape:
+    """What a file says about its input and output; None where any length will do.
+
+    Args:
+        batch: images per call.
+        height: of the input, pixels.
+        width: of the input, pixels.
+        channels: rows of the output.
+        anchors: columns of the output.
+    """
+
+    batch: int | None
+    height: int | None
+    width: int | None
+    channels: int | None
+    anchors: int | None
+
+
+def make_metadata(card: ModelCard) -> dict[str, str]:
+    """Write the card as metadata: our own key, and the keys that existing readers look for."""
+    return {
+        CARD_KEY: card.to_json(),
+        "task": "pose",
+        "stride": str(card.stride),
+        "batch": str(card.batch),
+        "imgsz": repr(list(card.imgsz)),
+        "names": repr(dict(enumerate(card.names))),
+        "kpt_shape": repr(list(card.kpt_shape)),
+    }
+
+
+def settle_card(given: ModelCard | None, metadata: Mapping[str, str], shape: FileShape, *, source: str) -> ModelCard:
+    """Find out what a file is: from the caller, from our card in it, or from the public keys.
+
+    Args:
+        given: the caller's word; it goes before the file's.
+
+    Raises:
+        CheckpointError: our card is there and can't be read.
+        ExportError: there is no card, the public keys make no sense, or the file is something else.
+    """
+    fixed = shape.height is not None or shape.width is not None
+    if given is None and CARD_KEY in metadata:
+        card = card_from_json(metadata[CARD_KEY], source=source)
+    else:
+        card = replace(given or _card_from_public_keys(metadata, source=source), dynamic=not fixed)
+    check_card(card, shape, source=source)
+    return card
+
+
+def _card_from_public_keys(metadata: Mapping[str, str], *, source: str) -> ModelCard:
+    if "kpt_shape" not in metadata and "task" not in metadata:
+        raise ExportError(
+            f"{source}: a file of a pose network must hold a model card; got the metadata keys "
+            f"{sorted(metadata)}; export it with pose, or say what it is with card=ModelCard(...)"
+        )
+    task = metadata.get("task", "pose")
+    if task != "pose":
+        raise ExportError(f"{source}: its task must be 'pose'; got '{task}'; it holds no keypoints")
+    missing = [key for key in _REQUIRED if key not in metadata]
+    if missing:
+        raise ExportError(
+            f"{source}: its metadata must have {', '.join(_REQUIRED)}; {', '.join(missing)} is missing; "
+            "say what it is with card=ModelCard(...)"
+        )
+    try:
+        height, width = (int(side) for side in ast.literal_eval(metadata["imgsz"]))
+        keypoints, dims = (int(count) for count in ast.literal_eval(metadata["kpt_shape"]))
+        names = ast.literal_eval(metadata["names"])
+        names = tuple(str(names[i]) for i in range(len(names)))
+        stride, batch = int(metadata["stride"]), int(metadata.get("batch", "1"))
+    except (ValueError, SyntaxError, TypeError, KeyError) as error:
+        seen = {key: metadata[key] for key in _REQUIRED}
+        raise ExportError(
+            f"{source}: its metadata must be Python literals such as imgsz '[640, 640]'; got {seen} ({error}); "
+            "say what it is with card=ModelCard(...)"
+        ) from error
+    return ModelCard(
+        architecture="unknown",
+        names=names,
+        skeleton=_unnamed_skeleton(keypoints),
+        keypoint_dims=dims,
+        stride=stride,
+        imgsz=(height, width),
+        batch=batch,
+        licence=metadata.get("license", ""),
+        provenance="made by another program; card read from its metadata",
+    )
+
+
+def _unnamed_skeleton(count: int) -> Skeleton:
+    """COCO's person where there are as many points; else points that nobody has named."""
+    if count == len(COCO_PERSON):
+        return COCO_PERSON
+    return Skeleton(tuple(f"keypoint_{i}" for i in range(count)))
+
+
+def check_card(card: ModelCard, shape: FileShape, *, source: str) -> None:
+    """Hold a card against the file it came with.
+
+    Raises:
+        ExportError: the card promises another input or output than the file has.
+    """
+    if card.contract != "raw":
+        raise ExportError(f"{source}: its output contract must be 'raw', {RAW_LAYOUT}; got '{card.contract}'")
+    _check_length(card.channels, shape.channels, what=_channels_in_words(card), source=source)
+    if card.dynamic and (shape.height is not None or shape.width is not None):
+        raise ExportError(
+            f"{source}: its card promises any size, the file takes only {shape.height}x{shape.width}; export it again"
+        )
+    for promised, found, what in zip(card.imgsz, (shape.height, shape.width), ("height", "width"), strict=True):
+        if found is not None:
+            _check_length(promised, found, what=f"input {what} {promised}", source=source)
+    _check_length(card.batch, shape.batch, what=f"batch {card.batch}", source=source)
+    if shape.height is not None and shape.width is not None:
+        anchors = count_anchors((shape.height, shape.width), stride=card.stride)
+        what = f"{anchors} anchors ({shape.height}x{shape.width}, strides up to {card.stride})"
+        _check_length(anchors, shape.anchors, what=what, source=source)
+
+
+def _check_length(promised: int, found: int | None, *, what: str, source: str) -> None:
+    if found is not None and found != promised:
+        raise ExportError(
+            f"{source}: its card promises {what}, the file has {found}; "
+            "the card belongs to another file: export it again, or say what it is with card=ModelCard(...)"
+        )
+
+
+def _channels_in_words(card: ModelCard) -> str:
+    keypoints, dims = card.kpt_shape
+    return f"{card.channels} output rows (4 + {len(card.names)} classes + {keypoints} keypoints x {dims})"
+
+
+def count_anchors(size: tuple[int, int], *, stride: int) -> int:
+    """Count the cells of all levels, stride 8 to the largest, of an input of (height, width)."""
+    strides = [FINEST_STRIDE]
+    while strides[-1] < stride:
+        strides.append(2 * strides[-1])
+    return sum((size[0] // s) * (size[1] // s) for s in strides)

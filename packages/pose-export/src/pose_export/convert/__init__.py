@@ -1,0 +1,1 @@
+"""One module per format, each of which makes files of it."""

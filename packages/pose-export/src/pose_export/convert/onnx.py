@@ -1,0 +1,140 @@
+"""Write ONNX files: traced by torch, simplified by onnxslim, checked by onnx."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import onnx
+import onnxslim  # type: ignore[import-untyped]
+import torch
+from pose_data import ExportError, ModelCard
+from pose_nn import PoseNet
+from torch.onnx.symbolic_helper import parse_args
+from torch.onnx.utils import register_custom_op_symbolic, unregister_custom_op_symbolic
+
+from pose_export.card import make_metadata
+from pose_export.convert.network import INPUT_NAME, OUTPUT_NAME, ExportedNet, make_example, quiet_tracing
+from pose_export.options import ConvertOptions
+
+DEFAULT_OPSET = 17  # read by every runtime of the last years; nothing in these networks needs a later one
+OPSETS = (11, 20)  # from the first with a Resize that says how it rounds, to the last that torch's tracer writes
+_TRACER = threading.Lock()  # torch's exporter keeps its rules and its state for the whole process
+_ANY_SIZE = {
+    INPUT_NAME: {0: "batch", 2: "height", 3: "width"},
+    OUTPUT_NAME: {0: "batch", 2: "anchors"},
+}
+
+
+class _Graph(Protocol):
+    """What torch hands to a rule for one operation."""
+
+    def op(self, kind: str, *inputs: torch.Value, **attributes: torch.Tensor) -> torch.Value:
+        """Add a node."""
+        ...
+
+
+def convert(net: PoseNet, card: ModelCard, target: Path, options: ConvertOptions) -> ModelCard:
+    """Write a network as one ONNX file with everything in it.
+
+    Args:
+        net: in eval mode on the CPU, float32; it is left as it is.
+        card: with the size, batch and precision that the file will have.
+        options: `opset`, `half`, `dynamic` and `simplify` are read.
+
+    Returns:
+        The card with the tools' versions among its facts.
+
+    Raises:
+        ExportError: an operator set that can't be written, or a graph that doesn't pass the checker.
+    """
+    opset = _choose_opset(options.opset)
+    module = ExportedNet(net, half=options.half)
+    _trace(module, make_example(card), target, opset=opset, dynamic=options.dynamic)
+    model = onnx.load(target)
+    if options.simplify:
+        model = onnxslim.slim(model)
+        del model.graph.value_info[:]  # shapes of tensors that the simplifier took away
+    _check_model(model, opset=opset, target=target)
+    tools = f"torch {torch.__version__}, onnx {onnx.__version__}"
+    if options.simplify:
+        tools += f", onnxslim {onnxslim.__version__}"
+    card = replace(card, facts={**card.facts, "opset": str(opset), "tools": tools})
+    onnx.helper.set_model_props(model, make_metadata(card))
+    onnx.save(model, target)
+    return card
+
+
+def write_card(path: Path, card: ModelCard) -> None:
+    """Put another card into an ONNX file."""
+    model = onnx.load(path)
+    onnx.helper.set_model_props(model, make_metadata(card))
+    onnx.save(model, path)
+
+
+def _choose_opset(opset: int | None) -> int:
+    if opset is None:
+        return DEFAULT_OPSET
+    lowest, highest = OPSETS
+    if not lowest <= opset <= highest:
+        near = lowest if opset < lowest else highest
+        raise ExportError(f"opset must be from {lowest} to {highest}; got {opset}; use {near}, or leave it out")
+    return opset
+
+
+def _trace(module: ExportedNet, example: torch.Tensor, target: Path, *, opset: int, dynamic: bool) -> None:
+    """Trace into a file. torch's other exporter only writes opset 18 and later, so the older one is used.
+
+    Raises:
+        ExportError: an operation that the opset doesn't have.
+    """
+    with _TRACER, quiet_tracing(), _unflatten_is_reshape(opset):
+        try:
+            torch.onnx.export(
+                module,
+                (example,),
+                str(target),
+                input_names=[INPUT_NAME],
+                output_names=[OUTPUT_NAME],
+                dynamic_axes=_ANY_SIZE if dynamic else None,
+                opset_version=opset,
+                dynamo=False,
+            )
+        except torch.onnx.errors.OnnxExporterError as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ExportError(f"torch can't write opset {opset}: {reason}; try another opset") from error
+
+
+@contextmanager
+def _unflatten_is_reshape(opset: int) -> Iterator[None]:
+    """Write `unflatten` as one Reshape: torch has no rule for it before opset 13, and a longer one after."""
+    register_custom_op_symbolic("aten::unflatten", _reshape, opset)
+    try:
+        yield
+    finally:
+        unregister_custom_op_symbolic("aten::unflatten", opset)
+
+
+@parse_args("v", "i", "is")
+def _reshape(graph: _Graph, tensor: torch.Value, dim: int, sizes: list[int]) -> torch.Value:
+    """Split the last dimension but one; a 0 keeps one before it, the -1 stands for the last."""
+    shape = torch.tensor([0] * dim + sizes + [-1])
+    return graph.op("Reshape", tensor, graph.op("Constant", value_t=shape))
+
+
+def _check_model(model: onnx.ModelProto, *, opset: int, target: Path) -> None:
+    """Hold what was written against what was asked for."""
+    written = {entry.domain: entry.version for entry in model.opset_import}
+    if written.get("", written.get("ai.onnx")) != opset:
+        raise ExportError(f"{target}: opset must be {opset} as asked; the converter wrote {written}; leave opset out")
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ExportError(
+            f"{target}: the graph must pass the ONNX checker; it says: {reason}; try another opset or simplify=False"
+        ) from error

@@ -1,0 +1,84 @@
+"""Open an exported file again: as a network, or as something that takes images and gives poses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pose_data import ExportError, ModelCard, Predictor, Runtime
+
+from pose_export.formats import check_run_options, format_of
+from pose_export.options import RunOptions
+from pose_export.requirements import require_modules
+
+
+def load(
+    path: Path | str,
+    *,
+    conf: float = 0.25,
+    iou: float = 0.7,
+    max_det: int = 300,
+    imgsz: int | tuple[int, int] | None = None,
+    rect: bool = True,
+    classes: Sequence[int] | None = None,
+    threads: int | None = None,
+    providers: Sequence[str] | None = None,
+    device: str | None = None,
+    card: ModelCard | None = None,
+) -> Predictor:
+    """Open a file of any runnable format for prediction.
+
+    Args:
+        path: the file; its suffix says the format.
+        conf: lowest score of a person that is kept.
+        iou: overlap above which two boxes are the same person.
+        max_det: most people in one image.
+        imgsz: size of the input, one side or (height, width); the card's when None.
+        rect: whether images that aren't square get an input that isn't, where the file is dynamic.
+        classes: the only classes to be kept; all when None.
+        threads: CPU threads; all cores when None.
+        providers: ONNX Runtime's execution providers, best first.
+        device: where torch runs it.
+        card: what the network is, for a file that doesn't say it.
+
+    Returns:
+        A Predictor: call it with an (H, W, 3) uint8 RGB image, get Poses in pixels of that image.
+
+    Raises:
+        ExportError: see `load_runtime`.
+    """
+    runtime = load_runtime(path, threads=threads, providers=providers, device=device, card=card)
+    return Predictor(runtime, conf=conf, iou=iou, max_det=max_det, imgsz=imgsz, rect=rect, classes=classes)
+
+
+def load_runtime(
+    path: Path | str,
+    *,
+    threads: int | None = None,
+    providers: Sequence[str] | None = None,
+    device: str | None = None,
+    card: ModelCard | None = None,
+) -> Runtime:
+    """Open a file of any runnable format as a bare network.
+
+    Args:
+        path: the file; its suffix says the format.
+        threads: CPU threads; all cores when None.
+        providers: ONNX Runtime's execution providers, best first.
+        device: where torch runs it.
+        card: what the network is, for a file that doesn't say it.
+
+    Raises:
+        ExportError: the file is missing, damaged, of no known format or not what its card says; its
+            runtime isn't installed; or an option that its runtime doesn't have.
+    """
+    path = Path(path)
+    row = format_of(path)
+    if not path.is_file():
+        seen = "a folder" if path.is_dir() else "nothing"
+        raise ExportError(f"{path}: must be a file of a network; got {seen}; check the path")
+    names = None if providers is None else tuple(providers)
+    options = RunOptions(threads=threads, providers=names, device=device, card=card)
+    check_run_options(row, options.given())
+    require_modules(row.run_needs, job=f"running {row.name} files", extra=row.run_extra)
+    return row.load_runtime_module().open_runtime(path, options)

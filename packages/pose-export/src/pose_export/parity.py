@@ -1,0 +1,203 @@
+"""How far a converted file is from the network that it was made from, in figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pose_data import ModelCard, Poses, Predictor, Runtime, iou_matrix, xyxy_from_cxcywh
+
+SCORE_FLOOR = 0.05  # an anchor that scores less in both is never seen by anybody
+LEAST_ANCHORS = 100  # per call; a network that is sure of nothing is compared where it is surest
+SAME_PLACE = 0.5  # IoU of two finds of one person; selection may take the other of two equal boxes
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Differences between a network and a file, both run on the same images.
+
+    Args:
+        images: how many.
+        anchors: that matter: those that score above a floor in either, or are among the best.
+        box_max: largest difference of a box's corner coordinate at those anchors, input pixels.
+        box_mean: mean of the same.
+        score_max: largest difference of a class score or keypoint score at those anchors.
+        score_mean: mean of the same.
+        within: share of keypoints at those anchors that lie within 1, 2 and 4 input pixels.
+        everywhere: largest difference of a coordinate at any anchor, over the largest coordinate.
+        people: found by the network or by the file after selection, each of them counted.
+        people_matched: of these found by the other in the same place.
+        people_within: share of their keypoints that lie within 1, 2 and 4 image pixels of the other's.
+        ap_expected: AP of the network, where it was measured.
+        ap: AP of the file, where it was measured.
+    """
+
+    images: int
+    anchors: int
+    box_max: float
+    box_mean: float
+    score_max: float
+    score_mean: float
+    within: tuple[float, float, float]
+    everywhere: float
+    people: int
+    people_matched: int
+    people_within: tuple[float, float, float]
+    ap_expected: float | None = None
+    ap: float | None = None
+
+    @property
+    def people_share(self) -> float:
+        """Share of people that both find; 1 where there is nobody."""
+        return self.people_matched / self.people if self.people else 1.0
+
+    @property
+    def ap_drop(self) -> float:
+        """AP that is lost, 0 to 1; 0 where it wasn't measured."""
+        return 0.0 if self.ap is None or self.ap_expected is None else self.ap_expected - self.ap
+
+    def to_text(self) -> str:
+        """Write the figures in one line, to two digits."""
+        text = (
+            f"{self.images} images: boxes {self.box_max:.2g} px at most, {self.box_mean:.2g} on average; "
+            f"scores {self.score_max:.2g} at most, {self.score_mean:.2g} on average; "
+            f"keypoints within 1, 2, 4 px: {_percents(self.within)}; "
+            f"people found by both {100 * self.people_share:.1f} % of {self.people}, "
+            f"their keypoints within 1, 2, 4 px: {_percents(self.people_within)}"
+        )
+        if self.ap is not None and self.ap_expected is not None:
+            text += f"; AP {self.ap:.4f}, of the network {self.ap_expected:.4f}"
+        return text
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a network made of some images.
+
+    Args:
+        rows: per call (B * A, 4 + C + D K), the raw output with an anchor per row.
+        poses: one per image.
+    """
+
+    rows: tuple[NDArray[np.float32], ...]
+    poses: tuple[Poses, ...]
+
+
+class _Recorder:
+    """A runtime that keeps the raw outputs on their way to the selection."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self.rows: list[NDArray[np.float32]] = []
+
+    @property
+    def card(self) -> ModelCard:
+        return self._runtime.card
+
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        raw = self._runtime(images)
+        self.rows.append(raw.transpose(0, 2, 1).reshape(-1, raw.shape[1]))
+        return raw
+
+
+def run_images(runtime: Runtime, images: Sequence[NDArray[np.uint8]]) -> Run:
+    """Run images through a network and the same Predictor that users have.
+
+    Args:
+        images: (H, W, 3) uint8 RGB each.
+    """
+    recorder = _Recorder(runtime)
+    poses = Predictor(recorder).predict_batch(images)
+    return Run(tuple(recorder.rows), tuple(poses))
+
+
+def compare_runs(expected: Run, found: Run, card: ModelCard) -> Parity:
+    """Compare what two networks made of the same images.
+
+    Args:
+        expected: of the network itself.
+        found: of the converted file.
+        card: class and keypoint counts.
+    """
+    pairs = list(zip(expected.rows, found.rows, strict=True))
+    matter = [_matters(a, b, classes=len(card.names)) for a, b in pairs]
+    a = np.concatenate([rows[keep] for (rows, _), keep in zip(pairs, matter, strict=True)])
+    b = np.concatenate([rows[keep] for (_, rows), keep in zip(pairs, matter, strict=True)])
+    boxes = _difference(xyxy_from_cxcywh(a[:, :4]), xyxy_from_cxcywh(b[:, :4]))
+    scores = _difference(_score_columns(a, card), _score_columns(b, card))
+    both = list(zip(expected.poses, found.poses, strict=True))
+    people = [distances for x, y in both for distances in (_match_people(x, y), _match_people(y, x))]
+    return Parity(
+        images=len(expected.poses),
+        anchors=len(a),
+        box_max=float(boxes.max()),
+        box_mean=float(boxes.mean()),
+        score_max=float(scores.max()),
+        score_mean=float(scores.mean()),
+        within=_shares_within(_distances(_point_columns(a, card), _point_columns(b, card))),
+        everywhere=max(_relative_difference(x, y, card) for x, y in pairs),
+        people=sum(len(x) + len(y) for x, y in both),
+        people_matched=sum(len(distances) for distances in people),
+        people_within=_shares_within(np.concatenate([distances.reshape(-1) for distances in people])),
+    )
+
+
+def _matters(a: NDArray[np.float32], b: NDArray[np.float32], *, classes: int) -> NDArray[np.bool_]:
+    best = a[:, 4 : 4 + classes].max(axis=1)
+    other = np.nan_to_num(b[:, 4 : 4 + classes].max(axis=1), nan=np.inf)
+    least = np.partition(best, -min(LEAST_ANCHORS, len(best)))[-min(LEAST_ANCHORS, len(best))]
+    return np.asarray((np.maximum(best, other) > SCORE_FLOOR) | (best >= least))
+
+
+def _difference(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Absolute difference; infinite where the file gives no number."""
+    return np.nan_to_num(np.abs(a.astype(np.float64) - b), nan=np.inf, posinf=np.inf)
+
+
+def _keypoints(rows: NDArray[np.float32], card: ModelCard) -> NDArray[np.float32]:
+    return rows[:, 4 + len(card.names) :].reshape(len(rows), *card.kpt_shape)
+
+
+def _point_columns(rows: NDArray[np.float32], card: ModelCard) -> NDArray[np.float32]:
+    points: NDArray[np.float32] = _keypoints(rows, card)[..., :2]
+    return points
+
+
+def _score_columns(rows: NDArray[np.float32], card: ModelCard) -> NDArray[np.float32]:
+    """Class scores and, where there are any, keypoint scores: (n, C + K) or (n, C)."""
+    visible = _keypoints(rows, card)[..., 2:].reshape(len(rows), -1)
+    return np.concatenate([rows[:, 4 : 4 + len(card.names)], visible], axis=1)
+
+
+def _distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
+    x, y = np.moveaxis(_difference(a, b), -1, 0)
+    distances: NDArray[np.float64] = np.hypot(x, y)
+    return distances
+
+
+def _shares_within(distances: NDArray[np.float64]) -> tuple[float, float, float]:
+    one, two, four = (float((distances <= pixels).mean()) if distances.size else 1.0 for pixels in (1, 2, 4))
+    return one, two, four
+
+
+def _relative_difference(a: NDArray[np.float32], b: NDArray[np.float32], card: ModelCard) -> float:
+    boxes = _difference(a[:, :4], b[:, :4]).max()
+    points = _difference(_point_columns(a, card), _point_columns(b, card)).max()
+    largest = max(np.abs(a[:, :4]).max(), np.abs(_point_columns(a, card)).max(), 1.0)
+    return float(max(boxes, points) / largest)
+
+
+def _match_people(people: Poses, others: Poses) -> NDArray[np.float64]:
+    """Find each person's nearest among the others: (matched, K) distances of their keypoints."""
+    if not len(people) or not len(others):
+        return np.zeros((0, people.keypoints.shape[1]))
+    overlap = iou_matrix(people.boxes, others.boxes)
+    overlap = np.where(people.labels[:, None] == others.labels[None, :], overlap, 0.0)
+    partner, matched = overlap.argmax(axis=1), overlap.max(axis=1) >= SAME_PLACE
+    return _distances(people.keypoints[matched], others.keypoints[partner[matched]])
+
+
+def _percents(shares: tuple[float, float, float]) -> str:
+    return ", ".join(f"{100 * share:.2f}" for share in shares) + " %"

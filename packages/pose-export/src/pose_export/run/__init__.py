@@ -1,0 +1,1 @@
+"""One module per runtime, each of which runs files of its format."""

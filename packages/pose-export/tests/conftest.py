@@ -1,0 +1,122 @@
+"""A small network with three keypoints, files made by hand, and the cards that go with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pose_data import ModelCard, Skeleton
+from pose_export import ExportResult, export, get_format
+
+if TYPE_CHECKING:
+    from pose_nn import PoseNet
+
+THREE_POINTS = Skeleton(("nose", "left_hand", "right_hand"), mirror=((1, 2),), sigmas=(0.05, 0.1, 0.1))
+MakeOnnx = Callable[..., Path]
+Exported = Callable[..., ExportResult]
+
+
+@pytest.fixture(scope="session")
+def card() -> ModelCard:
+    """One class, three keypoints, 64 x 64: 14 output rows, 64 + 16 + 4 = 84 anchors."""
+    return ModelCard(
+        architecture="yolov8n-pose",
+        names=("person",),
+        skeleton=THREE_POINTS,
+        imgsz=(64, 64),
+        dynamic=False,
+        licence="Apache-2.0",
+        provenance="made by a test",
+    )
+
+
+@pytest.fixture
+def planted() -> NDArray[np.float32]:
+    """(1, 14, 84): nobody but one person at anchor 10, box 8..24 x 16..48, points on its diagonal."""
+    raw = np.zeros((1, 14, 84), np.float32)
+    raw[0, :, 10] = [16, 32, 16, 32, 0.9, 10, 20, 0.8, 16, 32, 0.7, 22, 44, 0.6]
+    return raw
+
+
+@pytest.fixture
+def make_onnx(tmp_path: Path) -> MakeOnnx:
+    """Write an ONNX file that answers every image with the same output."""
+    onnx = pytest.importorskip("onnx")
+
+    def make(
+        output: NDArray[np.float32],
+        metadata: dict[str, str],
+        *,
+        size: tuple[int | str, int | str] = (64, 64),
+        batch: int | str = 1,
+    ) -> Path:
+        node, tensor, value = onnx.helper.make_node, onnx.numpy_helper.from_array, onnx.helper.make_tensor_value_info
+        nodes = [  # the mean of an image times zero, once per image, plus what was planted
+            node("ReduceMean", ["images"], ["mean"], axes=[1, 2, 3], keepdims=0),
+            node("Mul", ["mean", "zero"], ["nothing"]),
+            node("Reshape", ["nothing", "per_image"], ["spread"]),
+            node("Add", ["spread", "planted"], ["output0"]),
+        ]
+        constants = [
+            tensor(np.float32(0.0), "zero"),
+            tensor(np.array([-1, 1, 1], np.int64), "per_image"),
+            tensor(output, "planted"),
+        ]
+        images = value("images", onnx.TensorProto.FLOAT, [batch, 3, *size])
+        answer = value("output0", onnx.TensorProto.FLOAT, [batch, *output.shape[1:]])
+        graph = onnx.helper.make_graph(nodes, "made_by_hand", [images], [answer], constants)
+        model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+        onnx.helper.set_model_props(model, metadata)
+        path = tmp_path / "made.onnx"
+        onnx.save(model, path)
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def net() -> PoseNet:
+    """A network of random weights that hears its input: every layer keeps the size of what it gets."""
+    torch, pose_nn = pytest.importorskip("torch"), pytest.importorskip("pose_nn")
+    torch.set_num_threads(1)
+    torch.manual_seed(3)
+    made = pose_nn.build_network("yolov8n-pose", num_classes=1, kpt_shape=(3, 3)).eval()
+    for name, layer in made.named_modules():
+        if isinstance(layer, torch.nn.Conv2d) and "dfl" not in name:
+            torch.nn.init.kaiming_normal_(layer.weight)
+            layer.weight.data.mul_(1.1)
+    for branch in made.head.cv3:
+        torch.nn.init.constant_(branch[-1].bias, -1.0)
+    return made  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="session")
+def noise() -> NDArray[np.uint8]:
+    """(2, 64, 64, 3), what a network of random weights sees as well as anything."""
+    return np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
+
+
+@pytest.fixture(scope="session")
+def exported(
+    net: PoseNet, card: ModelCard, noise: NDArray[np.uint8], tmp_path_factory: pytest.TempPathFactory
+) -> Exported:
+    """Export once per format and options, whichever test asks first; the file is for reading only."""
+    folder = tmp_path_factory.mktemp("exported")
+    results: dict[str, ExportResult] = {}
+
+    def get(name: str, *, half: bool = False, dynamic: bool = False) -> ExportResult:
+        for module in get_format(name).convert_needs + get_format(name).run_needs:
+            pytest.importorskip(module)
+        key = f"{name}-{'half' if half else 'full'}-{'any' if dynamic else 'fixed'}"
+        if key not in results:
+            output = folder / f"{key}{get_format(name).suffix}"
+            results[key] = export(
+                (net, card), format=name, output=output, half=half, dynamic=dynamic, images=list(noise)
+            )
+        return results[key]
+
+    return get

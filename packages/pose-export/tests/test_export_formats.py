@@ -1,0 +1,76 @@
+"""The table of formats, and the messages that are made from it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+from pose_data import ExportError
+from pose_export import FORMATS, format_of, get_format
+from pose_export.formats import check_options, check_run_options
+from pose_export.requirements import REQUIREMENTS, require_modules
+
+
+def test_unknown_format_names_the_nearest() -> None:
+    with pytest.raises(ExportError, match=r"got 'onxn'; did you mean 'onnx'"):
+        get_format("onxn")
+
+
+def test_format_of_a_file_is_told_by_its_suffix() -> None:
+    assert format_of(Path("a/best.onnx")).name == "onnx"
+    assert format_of(Path("a/best.PT")).name == "safetensors"
+
+
+def test_unknown_suffix_names_the_known_ones() -> None:
+    with pytest.raises(ExportError, match=r"best\.xyz.*\.onnx"):
+        format_of(Path("best.xyz"))
+
+
+def test_option_that_the_format_lacks_is_refused() -> None:
+    with pytest.raises(ExportError, match=r"format 'torchscript' takes .*; got 'opset'"):
+        check_options(get_format("torchscript"), ("half", "opset"))
+
+
+def test_run_option_that_the_runtime_lacks_is_refused() -> None:
+    with pytest.raises(ExportError, match=r"running 'onnx' takes .*; got 'device'"):
+        check_run_options(get_format("onnx"), ("device",))
+
+
+@pytest.mark.parametrize("row", FORMATS, ids=lambda row: row.name)
+def test_every_row_names_modules_that_exist(row: object) -> None:
+    for module in (row.converter, row.runtime):  # type: ignore[attr-defined]
+        assert importlib.util.find_spec(module) is not None
+
+
+def test_suffixes_differ() -> None:
+    suffixes = [suffix for row in FORMATS for suffix in (row.suffix, *row.also)]
+    assert len(set(suffixes)) == len(suffixes)
+
+
+@pytest.mark.parametrize("row", FORMATS, ids=lambda row: row.name)
+def test_extras_of_the_package_hold_what_the_table_needs(row: object) -> None:
+    declared = importlib.metadata.requires("pose-export") or []
+    for extra, modules in ((row.extra, row.convert_needs), (row.run_extra, row.run_needs)):  # type: ignore[attr-defined]
+        of_extra = [_normal(line.split(";")[0]) for line in declared if re.search(rf"extra == .{extra}\W", line)]
+        for module in modules:
+            assert _normal(REQUIREMENTS[module]) in of_extra
+
+
+def _normal(requirement: str) -> tuple[str, frozenset[str]]:
+    name, bounds = re.fullmatch(r"([\w-]+)(.*)", requirement.strip().replace(" ", "")).groups()  # type: ignore[union-attr]
+    return name, frozenset(bounds.split(","))
+
+
+def test_missing_package_gives_the_exact_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "onnxslim", None)
+    with pytest.raises(ExportError, match=r'onnxslim; run: pip install "onnxslim>=0.1.40" \(.*pose-export\[convert\]'):
+        require_modules(("numpy", "onnxslim"), job="exporting to onnx", extra="convert")
+
+
+def test_missing_sibling_is_installed_from_a_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "pose_nn", None)
+    with pytest.raises(ExportError, match=r"run in a checkout of this project: pip install \./packages/pose-nn"):
+        require_modules(("pose_nn",), job="exporting to onnx", extra="convert")

@@ -1,0 +1,137 @@
+"""Files that the gate doesn't let through, and what is said of those that it does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pose_data import ExportError, ModelCard
+from pose_export import ExportResult, export, load_runtime
+
+if TYPE_CHECKING:
+    from pose_export.options import ConvertOptions
+    from pose_nn import PoseNet
+
+pytest.importorskip("torch")
+pose_nn = pytest.importorskip("pose_nn")
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxslim")
+
+Exported = Callable[..., ExportResult]
+
+
+@pytest.fixture
+def one_wrong_weight(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the converter write one wrong number: the first weight of the first convolution, off by one."""
+    from pose_export.convert import onnx as converter
+
+    convert = converter.convert
+
+    def convert_wrongly(net: PoseNet, card: ModelCard, target: Path, options: ConvertOptions) -> ModelCard:
+        written = convert(net, card, target, options)
+        model = onnx.load(target)
+        name = next(node for node in model.graph.node if node.op_type == "Conv").input[1]
+        tensor = next(tensor for tensor in model.graph.initializer if tensor.name == name)
+        values = onnx.numpy_helper.to_array(tensor).copy()
+        values.flat[0] += 1.0
+        tensor.CopyFrom(onnx.numpy_helper.from_array(values, name))
+        onnx.save(model, target)
+        return written
+
+    monkeypatch.setattr(converter, "convert", convert_wrongly)
+
+
+@pytest.mark.usefixtures("one_wrong_weight")
+def test_file_with_a_wrong_weight_is_refused_and_nothing_is_left(net: PoseNet, card: ModelCard, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"best\.onnx: .*px \(at most 0\.1\).*nothing was written") as caught:
+        export((net, card), output=tmp_path / "best.onnx", simplify=False)
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("one_wrong_weight")
+def test_refused_file_does_not_replace_an_older_one(net: PoseNet, card: ModelCard, tmp_path: Path) -> None:
+    (tmp_path / "best.onnx").write_text("older", encoding="utf-8")
+    with pytest.raises(ExportError):
+        export((net, card), output=tmp_path / "best.onnx", simplify=False)
+    assert (tmp_path / "best.onnx").read_text(encoding="utf-8") == "older"
+
+
+@pytest.mark.usefixtures("one_wrong_weight")
+def test_forced_file_says_so_in_its_card(net: PoseNet, card: ModelCard, tmp_path: Path) -> None:
+    result = export((net, card), output=tmp_path / "best.onnx", simplify=False, force=True)
+    assert any("handed over by force" in note for note in result.notes)
+    verdict = load_runtime(result.path).card.facts["gate"]
+    assert verdict.startswith("refused, handed over by force: boxes differ by up to")
+
+
+def test_lost_ap_is_refused(net: PoseNet, card: ModelCard, tmp_path: Path) -> None:
+    figures = iter([0.61, 0.60])  # first the network's, then the file's
+    output = tmp_path / "best.safetensors"
+    with pytest.raises(ExportError, match=r"AP drops by 0\.0100 \(at most 0\.001\)"):
+        export((net, card), format="safetensors", output=output, measure_ap=lambda _: next(figures))
+
+
+def test_kept_ap_is_in_the_figures(net: PoseNet, card: ModelCard, tmp_path: Path) -> None:
+    output = tmp_path / "best.safetensors"
+    result = export((net, card), format="safetensors", output=output, measure_ap=lambda predictor: predictor.conf)
+    assert (result.parity.ap_expected, result.parity.ap) == (0.25, 0.25)
+    assert "AP 0.2500" in result.card.facts["parity"]
+
+
+def test_people_are_drawn_where_no_images_are_given(
+    exported: Exported, net: PoseNet, card: ModelCard, tmp_path: Path
+) -> None:
+    drawn = export((net, card), format="safetensors", output=tmp_path / "best.safetensors")
+    assert drawn.parity.images == 4
+    assert exported("onnx").parity.images == 2  # the caller's two
+    assert exported("onnx", dynamic=True).parity.images == 3  # and half of the first, which isn't square
+
+
+def test_no_images_at_all_are_refused(net: PoseNet, card: ModelCard, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"images must hold at least one"):
+        export((net, card), format="safetensors", output=tmp_path / "best.safetensors", images=[])
+
+
+def test_checkpoint_is_exported_beside_itself(
+    net: PoseNet, card: ModelCard, noise: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    pose_nn.save_checkpoint(tmp_path / "best.safetensors", net, card)
+    seen: list[str] = []
+    result = export(tmp_path / "best.safetensors", images=list(noise), simplify=False, progress=seen.append)
+    assert result.path == tmp_path / "best.onnx"
+    assert result.megabytes == result.path.stat().st_size / 1e6
+    assert result.notes == ()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.onnx", "best.safetensors"]
+    assert seen == ["reading the checkpoint", "converting to onnx", "comparing the file with the network"]
+
+
+def test_replaced_file_is_noted(net: PoseNet, card: ModelCard, tmp_path: Path) -> None:
+    output = tmp_path / "best.safetensors"
+    output.write_text("older", encoding="utf-8")
+    notes = export((net, card), format="safetensors", output=output).notes
+    assert notes == (f"{output} was there before and is replaced",)
+
+
+def test_two_exports_into_one_place_leave_one_whole_file(net: PoseNet, card: ModelCard, tmp_path: Path) -> None:
+    output, errors = tmp_path / "best.safetensors", []
+
+    def work() -> None:
+        try:
+            export((net, card), format="safetensors", output=output)
+        except Exception as error:  # noqa: BLE001 (a thread has no other way to tell)
+            errors.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert list(tmp_path.iterdir()) == [output]
+    assert load_runtime(output).card.names == ("person",)

@@ -1,0 +1,142 @@
+"""The figures of the gate, worked out by hand, and the bounds that they are held against."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pose_data import ModelCard, Poses
+from pose_export import find_misses
+from pose_export.parity import Parity, Run, compare_runs
+
+PERFECT = Parity(
+    images=1,
+    anchors=1,
+    box_max=0.0,
+    box_mean=0.0,
+    score_max=0.0,
+    score_mean=0.0,
+    within=(1.0, 1.0, 1.0),
+    everywhere=0.0,
+    people=2,
+    people_matched=2,
+    people_within=(1.0, 1.0, 1.0),
+)
+
+
+def make_run(raw: NDArray[np.float32], *people: Poses) -> Run:
+    """One call, and one image per Poses."""
+    return Run((raw.transpose(0, 2, 1).reshape(-1, raw.shape[1]),), people)
+
+
+def person(*, x: float = 0.0, label: int = 0) -> Poses:
+    """One person, 20 wide and 40 high, with three points, moved to the right by x."""
+    return Poses(
+        boxes=np.array([[10 + x, 10, 30 + x, 50]], np.float32),
+        scores=np.array([0.9], np.float32),
+        labels=np.array([label]),
+        keypoints=np.array([[[15 + x, 15], [20 + x, 30], [25 + x, 45]]], np.float32),
+        keypoint_scores=np.ones((1, 3), np.float32),
+    )
+
+
+def test_same_outputs_differ_by_nothing(card: ModelCard, planted: NDArray[np.float32]) -> None:
+    parity = compare_runs(make_run(planted, person()), make_run(planted, person()), card)
+    assert (parity.box_max, parity.score_max, parity.everywhere) == (0.0, 0.0, 0.0)
+    assert parity.within == (1.0, 1.0, 1.0)
+    assert find_misses(parity, "float32") == ()
+
+
+def test_moved_box_is_measured_at_its_corners(card: ModelCard, planted: NDArray[np.float32]) -> None:
+    moved = planted.copy()
+    moved[0, :4, 10] += [2, 0, 2, 0]  # two to the right and two wider: left edge +1, right edge +3
+    parity = compare_runs(make_run(planted, person()), make_run(moved, person()), card)
+    assert parity.box_max == 3.0
+    assert parity.everywhere == pytest.approx(2 / 44)  # the largest coordinate is 44
+
+
+def test_keypoints_are_counted_by_distance(card: ModelCard, planted: NDArray[np.float32]) -> None:
+    sure = np.repeat(planted[:, :, 10:11], 84, axis=2)  # the same person at every anchor: 252 keypoints
+    moved = sure.copy()
+    moved[0, 5, :] += 1.5
+    moved[0, 8, :] += 3.0
+    moved[0, 9, :] += 4.0  # the second point moved by (3, 4), which is 5 pixels
+    parity = compare_runs(make_run(sure, person()), make_run(moved, person()), card)
+    assert parity.within == pytest.approx((1 / 3, 2 / 3, 2 / 3))
+
+
+def test_scores_of_classes_and_keypoints_are_both_compared(card: ModelCard, planted: NDArray[np.float32]) -> None:
+    changed = planted.copy()
+    changed[0, 4, 10] -= 0.25
+    changed[0, 7, 10] -= 0.5
+    parity = compare_runs(make_run(planted, person()), make_run(changed, person()), card)
+    assert parity.score_max == pytest.approx(0.5)
+
+
+def test_person_that_only_the_file_sees_matters(card: ModelCard, planted: NDArray[np.float32]) -> None:
+    raw = np.zeros((1, 14, 300), np.float32)
+    raw[0, 4, :100] = 0.01  # the best hundred, which are compared in any case
+    ghost = raw.copy()
+    ghost[0, 4, 200] = 0.9
+    parity = compare_runs(make_run(raw, person()), make_run(ghost, person()), card)
+    assert parity.anchors == 101
+    assert parity.score_max == pytest.approx(0.9)
+
+
+def test_a_number_that_is_none_is_a_miss(card: ModelCard, planted: NDArray[np.float32]) -> None:
+    broken = planted.copy()
+    broken[0, 0, 10] = np.nan
+    parity = compare_runs(make_run(planted, person()), make_run(broken, person()), card)
+    assert parity.box_max == np.inf
+    assert find_misses(parity, "float16")
+
+
+def test_people_are_matched_by_place_and_label(card: ModelCard, planted: NDArray[np.float32]) -> None:
+    found = compare_runs(make_run(planted, person()), make_run(planted, person(x=0.5)), card)
+    assert (found.people, found.people_matched, found.people_within) == (2, 2, (1.0, 1.0, 1.0))
+    elsewhere = compare_runs(make_run(planted, person()), make_run(planted, person(x=15)), card)
+    assert (elsewhere.people, elsewhere.people_matched) == (2, 0)
+    other = compare_runs(make_run(planted, person()), make_run(planted, person(label=1)), card)
+    assert other.people_matched == 0
+
+
+def test_person_that_only_one_side_finds_is_counted(card: ModelCard, planted: NDArray[np.float32]) -> None:
+    lost = compare_runs(make_run(planted, person()), make_run(planted, Poses.empty(3)), card)
+    invented = compare_runs(make_run(planted, Poses.empty(3)), make_run(planted, person()), card)
+    assert (lost.people_share, invented.people_share) == (0.0, 0.0)
+
+
+def test_nobody_in_the_image_is_fine(card: ModelCard, planted: NDArray[np.float32]) -> None:
+    parity = compare_runs(make_run(planted, Poses.empty(3)), make_run(planted, Poses.empty(3)), card)
+    assert (parity.people, parity.people_share) == (0, 1.0)
+
+
+def test_keypoints_without_scores_are_compared_too(card: ModelCard) -> None:
+    flat = replace(card, keypoint_dims=2)
+    raw = np.ones((1, 11, 84), np.float32)
+    assert compare_runs(make_run(raw, person()), make_run(raw, person()), flat).within == (1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("parity", "words"),
+    [
+        (replace(PERFECT, box_max=3.217), r"boxes differ by up to 3\.22 px \(at most 0\.1\)"),
+        (replace(PERFECT, score_max=0.5), r"scores differ by up to 0\.5 \(at most 0\.001\)"),
+        (replace(PERFECT, within=(0.9, 1.0, 1.0)), r"keypoints within 1 px are 90\.00% \(at least 100\.0%\)"),
+        (replace(PERFECT, people=10, people_matched=5), r"people found by both are 50\.0% \(at least 95\.0%\)"),
+        (replace(PERFECT, ap_expected=0.61, ap=0.60), r"AP drops by 0\.0100 \(at most 0\.001\)"),
+        (replace(PERFECT, box_mean=float("nan")), r"boxes differ by nan px"),
+    ],
+)
+def test_missed_bound_is_named_with_both_figures(parity: Parity, words: str) -> None:
+    (miss,) = find_misses(parity, "float32")
+    assert __import__("re").search(words, miss)
+
+
+def test_figures_fit_in_one_line() -> None:
+    text = replace(PERFECT, box_max=0.000123, ap=0.5, ap_expected=0.5).to_text()
+    assert "boxes 0.00012 px at most" in text
+    assert "AP 0.5000" in text
+    assert "\n" not in text
