@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pose_data import default_cache_dir, open_dataset, read_data_settings
+from pose_data import open_dataset, read_data_settings
 from pose_data.datasets import cache, dataset
 
 
@@ -106,11 +106,6 @@ def test_a_coco_file_is_cached_too(tmp_path: Path, write_image, coco_content, mo
         tmp_path / "data.yaml", tmp_path / "cache", lambda: monkeypatch.delattr(dataset, "index_coco")
     )
     assert second.image_id(1) == first.image_id(1) == 9
-
-
-def test_the_users_cache_folder_follows_the_environment(monkeypatch, tmp_path: Path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert default_cache_dir() == tmp_path / "pose-data"
 
 
 def test_a_cache_of_another_version_is_made_again(write_dataset, tmp_path: Path, builds, monkeypatch):

@@ -8,7 +8,7 @@ from pose_train import complete_iou, make_targets
 from pose_train.ema import WeightAverage
 from pose_train.loader import EpochOrder
 from pose_train.optimizer import choose_optimizer, make_optimizer
-from pose_train.schedule import WarmUp, learning_rate_factor, sigma_floor_at
+from pose_train.schedule import WarmUp, learning_rate_factor
 from torch import nn
 
 
@@ -17,11 +17,6 @@ from torch import nn
 )
 def test_learning_rate_goes_from_one_to_its_last_factor(epoch, cosine, factor):
     assert learning_rate_factor(epoch, epochs=10, lrf=0.2, cosine=cosine) == pytest.approx(factor)
-
-
-@pytest.mark.parametrize(("epoch", "floor"), [(0, 0.2), (35, 0.1), (70, 0.0), (99, 0.0)])
-def test_sigma_floor_is_gone_after_seven_tenths_of_the_run(epoch, floor):
-    assert sigma_floor_at(epoch, epochs=100, start=0.2) == pytest.approx(floor)
 
 
 def make_groups():

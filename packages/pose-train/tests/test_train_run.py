@@ -114,6 +114,12 @@ def test_a_full_disk_stops_the_run_with_the_last_checkpoint_intact(tmp_path, mon
     assert len(list((tmp_path / "run" / "weights").iterdir())) == 3
 
 
+def test_a_setting_that_cannot_be_used_leaves_no_run_folder(tmp_path):
+    with pytest.raises(SettingsError, match="yolov9"):
+        run(settings_in(tmp_path, model="yolov9n-pose"))
+    assert not (tmp_path / "run").exists()
+
+
 def test_resume_of_a_folder_without_a_run_says_what_is_missing(tmp_path):
     with pytest.raises(SettingsError, match="must be a run folder"):
         run(TrainSettings(resume=str(tmp_path)))

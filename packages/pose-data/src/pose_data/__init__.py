@@ -4,7 +4,6 @@ from pose_data._version import __version__
 from pose_data.boxes import box_areas, clip_boxes, cxcywh_from_xyxy, iou_matrix, xyxy_from_cxcywh
 from pose_data.card import ModelCard, card_from_json
 from pose_data.datasets.augment import AugmentSettings, augment, flip_left_right, flip_up_down, hsv, mixup
-from pose_data.datasets.cache import default_cache_dir
 from pose_data.datasets.check import CheckReport, SplitCounts, check_dataset
 from pose_data.datasets.coco import CocoKeypoints, read_coco_keypoints
 from pose_data.datasets.coco_categories import CocoCategories, read_categories
@@ -97,7 +96,6 @@ __all__ = [
     "crop_people",
     "cxcywh_from_xyxy",
     "decode_image",
-    "default_cache_dir",
     "draw_poses",
     "draw_targets",
     "flip_left_right",

@@ -3,7 +3,7 @@
 from pose_train._version import __version__
 from pose_train.assigner import Assignment, assign
 from pose_train.batches import Batch, BatchTargets, make_batch, make_targets
-from pose_train.events import EpochEvent, Listener, MessageEvent, StepEvent, TrainEvent, ValidationEvent
+from pose_train.events import EpochEvent, Listener, MessageEvent, StartEvent, StepEvent, TrainEvent, ValidationEvent
 from pose_train.losses import LOSS_NAMES, Gains, LossItems, PoseLoss, keypoint_loss
 from pose_train.overlap import complete_iou
 from pose_train.settings import TrainSettings
@@ -21,6 +21,7 @@ __all__ = [
     "LossItems",
     "MessageEvent",
     "PoseLoss",
+    "StartEvent",
     "StepEvent",
     "TrainEvent",
     "TrainResult",

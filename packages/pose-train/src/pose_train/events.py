@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from pose_eval import PoseMetrics
 
 
 @dataclass(frozen=True)
+class StartEvent:
+    """The run begins, and writes into this folder."""
+
+    run_folder: Path
+
+
+@dataclass(frozen=True)
 class MessageEvent:
-    """A sentence for the user: where the run is written, what was taken from a checkpoint, a warning."""
+    """A sentence for the user: what was taken from a checkpoint, what was dropped, a warning."""
 
     text: str
 
@@ -69,5 +77,5 @@ class EpochEvent:
     best: bool
 
 
-TrainEvent = MessageEvent | StepEvent | ValidationEvent | EpochEvent
+TrainEvent = StartEvent | MessageEvent | StepEvent | ValidationEvent | EpochEvent
 Listener = Callable[[TrainEvent], None]

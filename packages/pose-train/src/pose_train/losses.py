@@ -56,14 +56,12 @@ class PoseLoss:
         self.keypoint_dims = keypoint_dims
         self.gains = gains or Gains()
 
-    def __call__(self, raw: RawOutputs, targets: BatchTargets, *, sigma_floor: float = 0.0) -> LossItems:
+    def __call__(self, raw: RawOutputs, targets: BatchTargets) -> LossItems:
         """Compare raw outputs with targets.
 
         Args:
             raw: outputs of the network in training.
             targets: the people of the batch, in pixels of the input.
-            sigma_floor: smaller sigmas count as this one. A point that is several sigmas off has next to no
-                gradient; wider ones let it feel where to go.
         """
         centres, strides = make_anchors(raw.levels, raw.strides, device=raw.scores.device)
         logits = raw.boxes.float().permute(0, 2, 1).reshape(len(raw.boxes), -1, 4, REG_MAX)  # (B, A, 4, 16)
@@ -73,8 +71,7 @@ class PoseLoss:
         total_score = found.score.sum().clamp(min=1)
         cls = _class_loss(scores, found, targets) / total_score
         box, dfl = _box_losses(logits[found.image, found.anchor], centres, strides, found, targets)
-        sigmas = self.sigmas.to(scores.device).clamp(min=sigma_floor)
-        pose, kobj = self._keypoint_losses(raw.keypoints, centres, strides, found, targets, sigmas)
+        pose, kobj = self._keypoint_losses(raw.keypoints, centres, strides, found, targets)
         g = self.gains
         items = torch.stack(
             [box / total_score * g.box, pose * g.pose, kobj * g.kobj, cls * g.cls, dfl / total_score * g.dfl]
@@ -82,13 +79,7 @@ class PoseLoss:
         return LossItems(items.detach(), items.sum() * len(scores), len(found.anchor))
 
     def _keypoint_losses(
-        self,
-        raw: Tensor,
-        centres: Tensor,
-        strides: Tensor,
-        found: Assignment,
-        targets: BatchTargets,
-        sigmas: Tensor,
+        self, raw: Tensor, centres: Tensor, strides: Tensor, found: Assignment, targets: BatchTargets
     ) -> tuple[Tensor, Tensor]:
         """Return 1 - OKS of the positives' keypoints, and the loss of their visibility."""
         if len(found.anchor) == 0:
@@ -103,7 +94,7 @@ class PoseLoss:
         wanted = targets.keypoints[found.target] / stride[:, None, None]
         size = (targets.boxes[found.target, 2:] - targets.boxes[found.target, :2]) / stride[:, None]
         labelled = targets.visibility[found.target] != 0
-        pose = keypoint_loss(xy, wanted, labelled, size.prod(dim=1), sigmas)
+        pose = keypoint_loss(xy, wanted, labelled, size.prod(dim=1), self.sigmas.to(xy.device))
         if dims == 2:
             return pose, pose.detach() * 0
         return pose, functional.binary_cross_entropy_with_logits(picked[..., 2], labelled.float())

@@ -79,20 +79,22 @@ class RunFolder:
 
 
 def make_run_folder(settings: TrainSettings) -> RunFolder:
-    """Make a new folder for a run: project/name, or project, numbered when it is taken.
+    """Make a new folder for a run, with its settings: project/name, or project, numbered when it is taken.
 
     Raises:
         SettingsError: the folder can't be made.
     """
     wanted = Path(settings.project) / settings.name if settings.name else Path(settings.project)
     path = wanted if settings.exist_ok else _free(wanted)
+    folder = RunFolder(path)
     try:
-        (path / "weights").mkdir(parents=True, exist_ok=True)
+        folder.best.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(
             f"project: the run folder '{path}' can't be made ({error.strerror}); give another 'project'"
         ) from error
-    return RunFolder(path)
+    folder.write_settings(settings)
+    return folder
 
 
 def find_run_folder(resume: str) -> RunFolder:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from torch.optim import Optimizer
 
-SIGMA_SHARE = 0.7  # of a run, after which the keypoint loss has its true sigmas
-
 
 def learning_rate_factor(epoch: float, *, epochs: int, lrf: float, cosine: bool) -> float:
     """Return what the first learning rate is multiplied by.
@@ -22,11 +20,6 @@ def learning_rate_factor(epoch: float, *, epochs: int, lrf: float, cosine: bool)
     progress = min(epoch / epochs, 1.0)
     share = (1 + math.cos(math.pi * progress)) / 2 if cosine else 1 - progress
     return share * (1 - lrf) + lrf
-
-
-def sigma_floor_at(epoch: float, *, epochs: int, start: float) -> float:
-    """Return the smallest sigma of the keypoint loss: a straight line from start to 0, then 0."""
-    return start * max(1 - epoch / (SIGMA_SHARE * epochs), 0.0)
 
 
 @dataclass(frozen=True)

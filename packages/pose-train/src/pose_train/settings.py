@@ -67,9 +67,6 @@ class TrainSettings:
     dfl: float = _setting(1.5, "gain of the distribution focal loss", least=0)
     pose: float = _setting(12.0, "gain of the keypoint loss", least=0)
     kobj: float = _setting(1.0, "gain of the keypoint visibility loss", least=0)
-    sigma_floor: float = _setting(
-        0.0, "smallest sigma of the keypoint loss at the start; falls to 0 over the first 70 %", least=0, most=1
-    )
     hsv_h: float = _setting(0.015, "largest shift of hue, as a share of the circle", least=0, most=1)
     hsv_s: float = _setting(0.7, "largest gain of saturation", least=0, most=1)
     hsv_v: float = _setting(0.4, "largest gain of brightness", least=0, most=1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import math
 import time
 from collections.abc import Iterable, Iterator
@@ -14,21 +13,30 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from pose_data import ModelCard, PoseError, Samples, SettingsError, load_settings, open_dataset, read_data_settings
+from pose_data import (
+    ModelCard,
+    PoseDataset,
+    PoseError,
+    Samples,
+    SettingsError,
+    load_settings,
+    open_dataset,
+    read_data_settings,
+)
 from pose_eval import PoseMetrics
 from pose_nn import PoseNet, TorchRuntime, save_checkpoint
 from torch import Tensor, nn
 
 from pose_train.batches import Batch
 from pose_train.ema import WeightAverage
-from pose_train.events import EpochEvent, Listener, MessageEvent, StepEvent, TrainEvent
+from pose_train.events import EpochEvent, Listener, MessageEvent, StartEvent, StepEvent, TrainEvent
 from pose_train.loader import AugmentedImages, EpochOrder, KeptImages, make_loader
 from pose_train.losses import LOSS_NAMES, Gains, PoseLoss
 from pose_train.optimizer import choose_optimizer, make_optimizer
 from pose_train.pictures import write_batch_picture, write_validation_picture
 from pose_train.resume import Progress, load_state, save_state
 from pose_train.run_folder import RunFolder, find_run_folder, loss_columns, make_run_folder, metric_columns
-from pose_train.schedule import WarmUp, learning_rate_factor, sigma_floor_at
+from pose_train.schedule import WarmUp, learning_rate_factor
 from pose_train.settings import TrainSettings
 from pose_train.start import Start, make_start
 from pose_train.validate import validate
@@ -36,8 +44,6 @@ from pose_train.validate import validate
 GRADIENT_NORM = 10.0  # the recipe clips above it
 BATCH_PICTURES = 3
 BIAS_START_AUTO = 0.0  # AdamW's first steps are full steps: a high bias rate would throw the biases away
-
-log = logging.getLogger(__name__)
 
 
 class TrainingError(PoseError):
@@ -83,30 +89,30 @@ def train(
     Raises:
         PoseError: a setting, a data set or a checkpoint that can't be used, or a loss that isn't finite.
     """
-    folder, resumed = _open_run(settings)
-    if resumed:
+    folder = find_run_folder(settings.resume) if settings.resume else None
+    if folder:
         settings = dataclasses.replace(load_settings(TrainSettings, folder.settings), resume=settings.resume)
-    listener = on_event or _ignore
-    if train_samples is None or (val_samples is None and settings.val):
-        data = read_data_settings(settings.data)
-        cache = folder.path / "cache"
-        train_samples = train_samples or open_dataset(data, "train", cache_dir=cache, skip_bad=settings.skip_bad)
-        if settings.val:
-            val_samples = val_samples or open_dataset(data, "val", cache_dir=cache, skip_bad=settings.skip_bad)
+    learnt, held_out = _open_samples(settings, train_samples, val_samples)
     with _reproducible(settings):
-        run = _Run(settings, folder, train_samples, val_samples, listener)
-        if resumed:
+        run = _Run(settings, learnt, held_out, on_event or _ignore)
+        if folder:
             run.progress = load_state(folder.state, net=run.net, average=run.average, optimizer=run.optimizer)
             run.say(f"going on after epoch {run.progress.epoch} of {run.progress.epochs}")
-        return run.run()
+        return run.run(folder or make_run_folder(settings))
 
 
-def _open_run(settings: TrainSettings) -> tuple[RunFolder, bool]:
-    if settings.resume:
-        return find_run_folder(settings.resume), True
-    folder = make_run_folder(settings)
-    folder.write_settings(settings)
-    return folder, False
+def _open_samples(
+    settings: TrainSettings, learnt: Samples | None, held_out: Samples | None
+) -> tuple[Samples, Samples | None]:
+    """Open the splits that the caller didn't give."""
+    cache = Path(settings.project).parent / "cache"  # shared by the runs, so that the next one needn't read all labels
+    if learnt is None:
+        data = read_data_settings(settings.data)
+        learnt = open_dataset(data, "train", cache_dir=cache, skip_bad=settings.skip_bad)
+    if held_out is None and settings.val:
+        data = read_data_settings(settings.data)
+        held_out = open_dataset(data, "val", cache_dir=cache, skip_bad=settings.skip_bad)
+    return learnt, held_out if settings.val else None
 
 
 class _Run:
@@ -115,15 +121,14 @@ class _Run:
     def __init__(
         self,
         settings: TrainSettings,
-        folder: RunFolder,
         train_samples: Samples,
         val_samples: Samples | None,
         listener: Listener,
     ) -> None:
-        self.settings, self.folder, self.listener, self.val_samples = settings, folder, listener, val_samples
+        self.settings, self.listener, self.val_samples = settings, listener, val_samples
         start = make_start(settings, train_samples)
         self.card = start.card
-        for note in (f"writing to {folder.path}", *start.notes):
+        for note in (*start.notes, *_data_notes(train_samples), *_data_notes(val_samples)):
             self.say(note)
         self.accelerator = _make_accelerator(settings)
         self.order, self.loader = _make_loader(settings, train_samples, self.accelerator.device)
@@ -137,8 +142,10 @@ class _Run:
         """Tell the listener a sentence."""
         self.listener(MessageEvent(text))
 
-    def run(self) -> TrainResult:
+    def run(self, folder: RunFolder) -> TrainResult:
         """Train until the epochs, the time or the patience are used up."""
+        self.folder = folder
+        self.listener(StartEvent(folder.path))
         while self.progress.epoch < self.progress.epochs:
             self._run_epoch()
             if self._out_of_patience():
@@ -175,7 +182,7 @@ class _Run:
         self.order.epoch = self.progress.epoch
         self.order.mix = self.progress.epoch < self.progress.epochs - self.settings.close_mosaic
         losses = self._learn_epoch(began)
-        metrics = self._validate() if self._is_validated() else None
+        metrics = self._validate() if self.val_samples is not None else None
         self.progress.epoch += 1
         self.progress.seconds += time.perf_counter() - began
         better = self._keep(metrics)
@@ -211,12 +218,11 @@ class _Run:
         """Learn one batch; return its losses."""
         epoch, epochs = self.progress.epoch, self.progress.epochs
         factor = learning_rate_factor(epoch, epochs=epochs, lrf=self.settings.lrf, cosine=self.settings.cos_lr)
-        floor = sigma_floor_at(epoch, epochs=epochs, start=self.settings.sigma_floor)
         wanted = self.warm_up.apply(self.optimizer, self.progress.steps, factor)
         with self.accelerator.autocast():
             images = batch.images.to(memory_format=torch.channels_last).float() / 255
             raw = self.net(images)
-        losses = self.loss(raw, batch.targets, sigma_floor=floor)
+        losses = self.loss(raw, batch.targets)
         if not torch.isfinite(losses.total):
             raise TrainingError(
                 f"the loss is {losses.total.item()} in epoch {self.progress.epoch + 1}, at the images "
@@ -251,9 +257,6 @@ class _Run:
             images_per_second=images_per_second,
             seconds_left=(self.progress.epochs - done) * per_epoch,
         )
-
-    def _is_validated(self) -> bool:
-        return self.settings.val and self.val_samples is not None
 
     def _validate(self) -> PoseMetrics:
         assert self.val_samples is not None
@@ -327,6 +330,11 @@ class _Run:
 def fitness(metrics: PoseMetrics) -> float:
     """Return what makes an epoch the best: box AP plus keypoint AP; a figure that can't be had counts 0."""
     return max(metrics.boxes.ap, 0.0) + max(metrics.keypoints.ap, 0.0)
+
+
+def _data_notes(samples: Samples | None) -> tuple[str, ...]:
+    """What was noticed when a data set was read, such as rows that were dropped."""
+    return tuple(samples.notes) if isinstance(samples, PoseDataset) else ()
 
 
 def _make_accelerator(settings: TrainSettings) -> Accelerator:

@@ -50,11 +50,6 @@ def cached_index(cache_dir: Path | None, files: Sequence[str], *, form: str, bui
     return index
 
 
-def default_cache_dir() -> Path:
-    """Name the user's cache folder for this package: $XDG_CACHE_HOME/pose-data, or ~/.cache/pose-data."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pose-data"
-
-
 def make_fingerprint(files: Sequence[str], form: str) -> str:
     """Sum up path, size and time of change of files in one short text."""
     folders: dict[str, dict[str, tuple[int, int]]] = {}

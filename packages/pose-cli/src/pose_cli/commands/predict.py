@@ -1,0 +1,121 @@
+"""`pose predict`: find people in images, say how many and how long it took, and save what was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pose_cli.command import WordsCommand
+from pose_cli.field import word
+
+if TYPE_CHECKING:
+    from pose_data import Predictor
+
+    from pose_cli.results import Result
+    from pose_cli.saving import Saver
+
+HELP = """Find people and their keypoints in images.
+
+\b
+  pose predict photo.jpg
+  pose predict best.safetensors images/ conf=0.5 save_txt=True
+  pose predict model=best.onnx source='images/*.jpg' save=False save_json=True
+"""
+
+
+@dataclass(frozen=True)
+class PredictSettings:
+    """What to look at, with which network, and what to keep."""
+
+    source: tuple[str, ...] = word((), "images: files, folders, globs, lists (.txt) or URLs")
+    model: str = word("", "weights or exported file; empty takes the weights that come along")
+    conf: float = word(0.25, "lowest score of a person", least=0, most=1)
+    iou: float = word(0.7, "overlap from which two boxes are the same person", least=0, most=1)
+    max_det: int = word(300, "most people per image", least=1)
+    imgsz: tuple[int, ...] | None = word(
+        None, "side of the input, or [height,width]; the model's own when empty", least=32
+    )
+    rect: bool = word(True, "pad to the stride only, not to a square, where the file allows it")
+    classes: tuple[int, ...] | None = word(None, "keep these class numbers only", least=0)
+    device: str = word("", "cpu, cuda, cuda:1, mps, for files that torch runs")
+    threads: int | None = word(None, "CPU threads; all cores when empty", least=1)
+    save: bool = word(True, "save the images with people drawn")
+    save_txt: bool = word(False, "save label text, labels/NAME.txt")
+    save_conf: bool = word(False, "end each row of label text with the score")
+    save_json: bool = word(False, "save COCO keypoint results, results.json")
+    save_crop: bool = word(False, "save each person's box as an image, crops/CLASS/NAME.jpg")
+    kpt_conf: float = word(0.25, "lowest score of a keypoint that is drawn; saved results keep all", least=0, most=1)
+    project: str = word("runs/predict", "folder of the results, numbered when it is taken")
+    name: str = word("", "folder inside project; empty numbers the project folder itself")
+    exist_ok: bool = word(False, "write into an existing folder")
+
+
+def make_predictor(settings: PredictSettings) -> Predictor:
+    """Open the model and set how people are selected."""
+    from pose_data import Predictor
+
+    from pose_cli.models import open_runtime
+    from pose_cli.sizes import input_size
+
+    runtime = open_runtime(settings.model, device=settings.device, threads=settings.threads)
+    return Predictor(
+        runtime,
+        conf=settings.conf,
+        iou=settings.iou,
+        max_det=settings.max_det,
+        imgsz=input_size(settings.imgsz),
+        rect=settings.rect,
+        classes=settings.classes,
+    )
+
+
+def _run(settings: PredictSettings) -> int:
+    import click
+    from pose_data import SettingsError, open_source
+
+    from pose_cli.results import find_people
+
+    if not settings.source:
+        raise SettingsError("predict: nothing to look at; add source=IMAGE, a folder, a glob or a URL")
+    frames = open_source(settings.source)
+    saver = None
+    people = images = 0
+    for images, result in enumerate(find_people(make_predictor(settings), frames), start=1):
+        saver = saver or _make_saver(settings)  # not before there is something to save
+        if saver is not None:
+            saver.write(result)
+        click.echo(_line(images, result))
+        people += len(result)
+    if saver is not None:
+        saver.finish()
+    click.echo(f"{images} images, {people} found" + (f", saved in {saver.folder}" if saver is not None else ""))
+    return 0
+
+
+def _make_saver(settings: PredictSettings) -> Saver | None:
+    from pose_cli.run_folder import make_run_folder
+    from pose_cli.saving import Saver
+
+    if not (settings.save or settings.save_txt or settings.save_json or settings.save_crop):
+        return None
+    return Saver(
+        make_run_folder(settings.project, name=settings.name, exist_ok=settings.exist_ok),
+        drawn=settings.save,
+        text=settings.save_txt,
+        scores=settings.save_conf,
+        crops=settings.save_crop,
+        coco=settings.save_json,
+        keypoint_threshold=settings.kpt_conf,
+    )
+
+
+def _line(number: int, result: Result) -> str:
+    height, width = result.image.shape[:2]
+    times = result.times
+    stages = f"preprocess {times.preprocess:.1f} ms, network {times.network:.1f} ms, select {times.select:.1f} ms"
+    return f"{number} {result.name} {width}x{height}: {result.summary()}; {stages}"
+
+
+command = WordsCommand(
+    "predict", settings=lambda: PredictSettings, run=_run, help=HELP, places=("model", "source"), many="source"
+)

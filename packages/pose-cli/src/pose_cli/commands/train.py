@@ -1,0 +1,54 @@
+"""`pose train`: learn from a data set, with everything that happens shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pose_cli.command import WordsCommand
+
+if TYPE_CHECKING:
+    from pose_train import TrainSettings
+
+HELP = """Train a network on a data set, from scratch or from weights.
+
+\b
+  pose train data=people.yaml model=yolov8n-pose.yaml epochs=100 imgsz=640
+  pose train people.yaml best.safetensors epochs=20
+  pose train resume=runs/train
+"""
+
+
+def _settings() -> type[TrainSettings]:
+    from pose_train import TrainSettings
+
+    return TrainSettings
+
+
+def _run(settings: TrainSettings) -> int:
+    from pose_train import StartEvent, TrainEvent, train
+
+    from pose_cli.console import results
+    from pose_cli.progress import duration, progress_shown
+    from pose_cli.tables import metrics_table
+
+    folders: list[Path] = []
+
+    def listen(event: TrainEvent) -> None:
+        if isinstance(event, StartEvent):
+            folders.append(event.run_folder)
+        listener(event)
+
+    try:
+        with progress_shown() as listener:
+            done = train(settings, on_event=listen)
+    except KeyboardInterrupt as stop:
+        going_on = f"; go on after the last whole epoch with: pose train resume={folders[0]}" if folders else ""
+        raise KeyboardInterrupt(f"interrupted{going_on}") from stop
+    if done.metrics is not None:
+        results().print(metrics_table(done.metrics, title="Best weights"))
+    results().print(f"{duration(done.seconds)}, best weights: {done.best}", markup=False)
+    return 0
+
+
+command = WordsCommand("train", settings=_settings, run=_run, help=HELP, places=("model", "data"))

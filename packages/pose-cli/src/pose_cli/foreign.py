@@ -1,0 +1,149 @@
+"""Words that people bring from other tools: which of them mean nothing here, and what to write instead of the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+ANY = ("true", "false")
+OFF = ("false", "none", "", "0", "0.0")
+_NO_MASKS = "there are no masks here; leave it out"
+_NO_VIDEO = "video is not read; give images"
+_DRAWING = "drawn images carry boxes, classes and scores; for bare results use save=False save_txt=True"
+_OTHER_TASK = "it belongs to another task; leave it out"
+_SELECTION = "exported files hold the raw output, people are selected outside them; leave it out"
+
+
+@dataclass(frozen=True)
+class ForeignWord:
+    """A word that is no setting here.
+
+    Args:
+        instead: what to write instead, or why there is nothing to write.
+        harmless: values, in small letters, that ask for what happens anyway.
+    """
+
+    instead: str
+    harmless: tuple[str, ...] = ()
+
+
+FOREIGN: Mapping[str, ForeignWord] = MappingProxyType(
+    {
+        "task": ForeignWord("keypoints are all that this tool finds; leave task= out", ("pose",)),
+        "verbose": ForeignWord("use `pose -v` for tracebacks", ANY),
+        "weights": ForeignWord("use model=FILE"),
+        "checkpoint": ForeignWord("use model=FILE"),
+        "img": ForeignWord("use imgsz=SIDE"),
+        "img_size": ForeignWord("use imgsz=SIDE"),
+        "batch_size": ForeignWord("use batch=N"),
+        "lr": ForeignWord("use lr0=RATE"),
+        "learning_rate": ForeignWord("use lr0=RATE"),
+        "cfg": ForeignWord("write the settings as words, key=value"),
+        # belongs to one of our other commands
+        "epochs": ForeignWord("it belongs to `pose train`"),
+        "source": ForeignWord("it belongs to `pose predict`"),
+        "save_txt": ForeignWord("it belongs to `pose predict`", OFF),
+        "save_json": ForeignWord("it belongs to `pose predict`", OFF),
+        "save_crop": ForeignWord("it belongs to `pose predict`", OFF),
+        "save_conf": ForeignWord("it belongs to `pose predict`", OFF),
+        "format": ForeignWord("it belongs to `pose export`"),
+        "data": ForeignWord("it belongs to `pose train`, `pose val` and `pose export`"),
+        "split": ForeignWord("it belongs to `pose val`"),
+        "conf": ForeignWord("it belongs to `pose predict` and `pose val`", OFF),
+        "iou": ForeignWord("it belongs to `pose predict` and `pose val`"),
+        "max_det": ForeignWord("it belongs to `pose predict` and `pose val`"),
+        "device": ForeignWord("it belongs to `pose train`, `pose val` and `pose predict`", ("cpu", *OFF)),
+        # precision
+        "half": ForeignWord("halved files are made by `pose export half=True`", OFF),
+        "quantize": ForeignWord("use half=True with `pose export`; eight bits are not offered", (*OFF, "32")),
+        "int8": ForeignWord("eight bits are not offered; use half=True with `pose export`", OFF),
+        # learning
+        "save": ForeignWord("best and last weights are always kept", ("true",)),
+        "plots": ForeignWord("figures are printed as a table", ANY),
+        "rect": ForeignWord("training images are square; leave it out", ANY),
+        "single_cls": ForeignWord("name one class in the data YAML", OFF),
+        "multi_scale": ForeignWord("use scale=SHARE, which changes the size of what is in the images", OFF),
+        "compile": ForeignWord("it is not offered; leave it out", OFF),
+        "channels_last": ForeignWord("it is always so; leave it out", (*OFF, "true")),
+        "profile": ForeignWord("use `pose info`", OFF),
+        "cls_remap": ForeignWord("weights are taken where their shapes fit; leave it out", ANY),
+        "cls_pw": ForeignWord("classes are not weighted; leave it out", OFF),
+        "label_smoothing": ForeignWord("targets are soft already; leave it out", OFF),
+        "dropout": ForeignWord(_OTHER_TASK, OFF),
+        "distill_model": ForeignWord("distillation is not offered; leave it out", OFF),
+        "bgr": ForeignWord("images are always RGB; leave it out", OFF),
+        "cutmix": ForeignWord("use mixup=P or mosaic=P", OFF),
+        "copy_paste": ForeignWord("it needs masks, which keypoint labels don't have; leave it out", OFF),
+        "auto_augment": ForeignWord(_OTHER_TASK, ("randaugment", *OFF)),
+        "erasing": ForeignWord(_OTHER_TASK, ("0.4", *OFF)),
+        "rle": ForeignWord("that loss belongs to another network; leave it out", OFF),
+        "angle": ForeignWord(_OTHER_TASK),
+        "overlap_mask": ForeignWord(_NO_MASKS, ANY),
+        "mask_ratio": ForeignWord(_NO_MASKS, ("4",)),
+        "retina_masks": ForeignWord(_NO_MASKS, OFF),
+        # using
+        "show": ForeignWord("there is no window; look at the images in the run folder", OFF),
+        "show_labels": ForeignWord(_DRAWING, ("true",)),
+        "show_conf": ForeignWord(_DRAWING, ("true",)),
+        "show_boxes": ForeignWord(_DRAWING, ("true",)),
+        "hide_labels": ForeignWord(_DRAWING, OFF),
+        "hide_conf": ForeignWord(_DRAWING, OFF),
+        "line_width": ForeignWord("lines are as wide as the image asks for; leave it out", OFF),
+        "line_thickness": ForeignWord("lines are as wide as the image asks for; leave it out", OFF),
+        "augment": ForeignWord("test-time augmentation is not offered for keypoints; leave it out", OFF),
+        "agnostic_nms": ForeignWord("use classes=[...] to keep some classes only", OFF),
+        "visualize": ForeignWord("feature maps are not drawn; leave it out", OFF),
+        "embed": ForeignWord("embeddings are not offered; leave it out", OFF),
+        "stream": ForeignWord("results are written as they come; leave it out", ANY),
+        "stream_buffer": ForeignWord(_NO_VIDEO, OFF),
+        "vid_stride": ForeignWord(_NO_VIDEO, ("1",)),
+        "save_frames": ForeignWord(_NO_VIDEO, OFF),
+        "tracker": ForeignWord(_NO_VIDEO),
+        "save_hybrid": ForeignWord("it mixes labels into results; use save_txt=True", OFF),
+        "dnn": ForeignWord("ONNX files run in ONNX Runtime; leave it out", OFF),
+        # exporting
+        "nms": ForeignWord(_SELECTION, OFF),
+        "end2end": ForeignWord(_SELECTION, OFF),
+        "workspace": ForeignWord("it belongs to TensorRT, which is not among the formats; leave it out", OFF),
+        "keras": ForeignWord("it belongs to TensorFlow, which is not among the formats; leave it out", OFF),
+        "optimize": ForeignWord("it belongs to mobile TorchScript; leave it out", OFF),
+    }
+)
+
+
+# Values of our own settings as other tools write them.
+_SAME_VALUE: Mapping[tuple[str, str], str] = MappingProxyType(
+    {
+        ("cache", "true"): "ram",
+        ("cache", "false"): "",
+        ("pretrained", "true"): "",
+        ("pretrained", "false"): "",
+        ("save_period", "-1"): "0",
+    }
+)
+
+
+def own_value(key: str, value: object) -> object:
+    """Turn a value that another tool has for one of our settings into ours."""
+    return _SAME_VALUE.get((key, str(value).strip().lower()), value)
+
+
+def foreign_hint(key: str, value: object, *, command: str) -> str | None:
+    """What to say about a word that is no setting of this command.
+
+    Args:
+        command: such as "train"; its last part is the verb that `mode=` may repeat.
+
+    Returns:
+        "" when the word can be dropped, a sentence with the way out when it can't, None for a word
+        that is not known from anywhere.
+    """
+    text = str(value).strip().lower()
+    if key == "mode":
+        verb = command.replace(".", " ").split()[-1]
+        return "" if text == verb else f"the mode is the command itself: pose {text or 'train'} ..."
+    word = FOREIGN.get(key)
+    if word is None:
+        return None
+    return "" if text in word.harmless else word.instead

@@ -1,0 +1,134 @@
+"""What `model=` can say: a file of weights, an exported file, or nothing for the weights that come along."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pose_data import CheckpointError, ModelCard, Runtime
+
+from pose_cli.words import MODEL_SUFFIXES, looks_like_model
+
+if TYPE_CHECKING:
+    from pose_nn import PoseNet
+
+log = logging.getLogger(__name__)
+
+SHIPPED_WEIGHTS = "people-n.safetensors"
+
+
+def shipped_weights() -> Path:
+    """The file of weights that is part of this package.
+
+    Raises:
+        CheckpointError: this installation has none.
+    """
+    path = resources.files("pose_cli") / "weights" / SHIPPED_WEIGHTS
+    if not isinstance(path, Path) or not path.is_file():
+        raise CheckpointError(
+            f"pose_cli/weights/{SHIPPED_WEIGHTS}: the weights that come with pose-cli are missing from this "
+            "installation; name a file with model=FILE, or install pose-cli again from a wheel or a full checkout"
+        )
+    return path
+
+
+def find_model(model: str) -> str:
+    """Check what `model=` names.
+
+    Args:
+        model: a network's name, a file, or "" for the shipped weights.
+
+    Returns:
+        The name or the path of the file.
+
+    Raises:
+        PoseError: neither a network nor a file.
+    """
+    path = Path(model).expanduser()
+    if not model or path.exists() or path.suffix.lower() in MODEL_SUFFIXES:
+        return str(model_file(model))
+    from pose_nn import find_architecture
+
+    find_architecture(model)
+    return model
+
+
+def model_file(model: str) -> Path:
+    """Find the file that `model=` names; the shipped weights when it is empty.
+
+    Raises:
+        CheckpointError: there is no such file, or it is the name of a network that has learnt nothing.
+    """
+    if not model:
+        return shipped_weights()
+    path = Path(model).expanduser()
+    if path.is_file():
+        return path
+    if is_network_name(model):
+        raise CheckpointError(
+            f"model: '{model}' is a network that has learnt nothing yet; "
+            f"train it first (pose train model={model} data=...), or name a file of weights"
+        )
+    if path.is_dir():
+        raise CheckpointError(f"{model}: must be a file of weights; got a folder; a run keeps its own in weights/")
+    raise CheckpointError(f"{model}: no such file of weights; give one that ends in {', '.join(MODEL_SUFFIXES)}")
+
+
+def is_checkpoint(model: str) -> bool:
+    """Whether a file holds weights to learn on, not an exported network."""
+    return model.lower().endswith((".safetensors", ".pt"))
+
+
+def is_network_name(model: str) -> bool:
+    """Whether a word names a network and no file of weights."""
+    return looks_like_model(model) and not model.lower().endswith(MODEL_SUFFIXES)
+
+
+def open_runtime(model: str, *, device: str = "", threads: int | None = None) -> Runtime:
+    """Open a network of any kind of file; torch is imported only for those that need it.
+
+    Args:
+        model: a file, or "" for the shipped weights.
+        device: "cpu", "cuda:0" and so on, for files that torch runs; "" takes the runtime's choice.
+        threads: CPU threads; None takes all cores.
+
+    Raises:
+        PoseError: the file is missing, damaged, or of no known kind.
+    """
+    path = model_file(model)
+    if not is_checkpoint(path.name):
+        from pose_export import load_runtime
+
+        return load_runtime(path, device=device or None, threads=threads)
+    from pose_nn import TorchRuntime, load_checkpoint
+
+    checkpoint = load_checkpoint(path)
+    for note in checkpoint.notes:
+        log.warning("%s: %s", path, note)
+    return TorchRuntime(checkpoint.net, checkpoint.card, device=device or "auto", threads=threads)
+
+
+def load_transferred(model: str, weights: str) -> tuple[PoseNet, ModelCard]:
+    """Load a network that takes what fits of another file of weights.
+
+    Args:
+        model: a network's name, which then gets the classes and keypoints of the weights, or a file.
+        weights: the other file.
+
+    Raises:
+        PoseError: no such network, or a file that can't be read.
+    """
+    from pose_nn import build_network, load_checkpoint, transfer
+
+    source = load_checkpoint(model_file(weights))
+    if is_network_name(model):
+        net = build_network(model, num_classes=len(source.card.names), kpt_shape=source.card.kpt_shape)
+        card = dataclasses.replace(source.card, architecture=net.name)
+    else:
+        own = load_checkpoint(model_file(model))
+        net, card = own.net, own.card
+    transfer(net, source.net.state_dict())
+    return net, card

@@ -1,0 +1,227 @@
+"""The Pose object: one network from its first weights to an exported file, in the words that people know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pose_data import ModelCard, Predictor, Runtime, SourceLike, make_settings, open_source
+
+from pose_cli.description import describe_model
+from pose_cli.models import find_model, load_transferred, model_file, open_runtime
+from pose_cli.results import Result, find_people
+from pose_cli.sizes import input_size
+from pose_cli.validation import Validation, measure
+from pose_cli.words import check_words
+
+if TYPE_CHECKING:
+    from pose_export import ExportResult
+    from pose_train import Listener, TrainResult
+    from typing_extensions import Unpack
+
+    from pose_cli.train_words import TrainWords
+
+
+class Pose:
+    """A network: a name such as "yolov8n-pose.yaml", or a file of weights, or an exported file.
+
+        model = Pose("best.safetensors")
+        for result in model("photos/"):
+            print(result.name, len(result), result.poses.keypoints)
+
+    Args:
+        model: the name or the file; nothing takes the weights that come with this package.
+        device: "cpu", "cuda:0" and so on, for what torch runs; "" takes the fastest there is.
+        threads: CPU threads; None takes all cores.
+
+    Raises:
+        PoseError: an unknown network name, or a file that is missing.
+    """
+
+    def __init__(self, model: str | Path = "", *, device: str = "", threads: int | None = None) -> None:
+        self.model = find_model(str(model))
+        self.weights = ""
+        self.device = device
+        self.threads = threads
+        self._runtime: Runtime | None = None
+
+    @property
+    def runtime(self) -> Runtime:
+        """The network, opened when it is first needed.
+
+        Raises:
+            PoseError: a file that can't be opened, or a name whose network has learnt nothing.
+        """
+        if self._runtime is None:
+            self._runtime = self._open()
+        return self._runtime
+
+    @property
+    def card(self) -> ModelCard:
+        """What the network is: classes, keypoints, input, data, licence."""
+        return self.runtime.card
+
+    def load(self, weights: str | Path) -> Pose:
+        """Take the weights of another file wherever name and shape fit; training tells what was taken.
+
+        Raises:
+            PoseError: a file that is missing.
+        """
+        self.weights = str(find_model(str(weights)))
+        self._runtime = None
+        return self
+
+    def __call__(
+        self,
+        source: SourceLike,
+        *,
+        conf: float = 0.25,
+        iou: float = 0.7,
+        max_det: int = 300,
+        imgsz: int | tuple[int, int] | None = None,
+        rect: bool = True,
+        classes: Sequence[int] | None = None,
+    ) -> list[Result]:
+        """Find people in every image of a source.
+
+        Args:
+            source: a file, folder, glob, list or URL, an (H, W, 3) uint8 RGB array, a PIL image, or several.
+            conf: lowest score of a person.
+            iou: overlap from which two boxes are the same person.
+            max_det: most people per image.
+            imgsz: input, one side or (height, width); None takes the card's.
+            rect: pad to the stride only, not to a square, where the file allows it.
+            classes: the only classes that are kept; None keeps all.
+
+        Raises:
+            PoseError: a source or a model that can't be used.
+        """
+        predictor = Predictor(
+            self.runtime,
+            conf=conf,
+            iou=iou,
+            max_det=max_det,
+            imgsz=input_size(imgsz),
+            rect=rect,
+            classes=classes,
+        )
+        return list(find_people(predictor, open_source(source)))
+
+    def train(self, *, progress: bool = True, **words: Unpack[TrainWords]) -> TrainResult:
+        """Learn from a data set; afterwards the object is the best weights of the run.
+
+        Args:
+            progress: show it on stderr.
+            words: the settings of `pose train`, such as data="people.yaml", epochs=100, imgsz=640.
+
+        Raises:
+            PoseError: a setting, a data set or a checkpoint that can't be used.
+        """
+        from pose_train import TrainSettings, train
+
+        from pose_cli.progress import progress_shown
+
+        asked = check_words(words, settings=TrainSettings, command="Pose.train")
+        own = {"model": self.model, "pretrained": self.weights, "device": self.device}
+        settings = make_settings(TrainSettings, own | asked, source="Pose.train")
+        with progress_shown() if progress else nullcontext() as listener:
+            result = train(settings, on_event=listener)
+        self.model, self.weights, self._runtime = str(result.best), "", None
+        return result
+
+    def val(
+        self,
+        data: str | Path = "",
+        *,
+        split: str = "val",
+        imgsz: int | None = None,
+        batch: int = 16,
+        conf: float = 0.001,
+        iou: float = 0.7,
+        max_det: int = 300,
+        on_event: Listener | None = None,
+    ) -> Validation:
+        """Measure the network: `val().pose.map` is COCO's keypoint AP, `val().box.map50` the boxes' at 0.5.
+
+        Args:
+            data: data YAML, or "people"; nothing takes the data that the network's card names.
+            split: "train", "val" or "test".
+            imgsz: longer side of the input; None takes the card's.
+            batch: images per call of the network.
+            conf: lowest score that is counted.
+            iou: overlap from which two boxes are the same person.
+            max_det: most people per image.
+            on_event: called as the work goes on.
+
+        Raises:
+            PoseError: the data can't be used, or doesn't fit the network.
+        """
+        return measure(
+            self.runtime,
+            data=str(data),
+            split=split,
+            imgsz=imgsz,
+            batch=batch,
+            conf=conf,
+            iou=iou,
+            max_det=max_det,
+            on_event=on_event,
+        )
+
+    def export(
+        self,
+        *,
+        format: str = "onnx",
+        output: str | Path | None = None,
+        imgsz: int | tuple[int, int] | None = None,
+        dynamic: bool = False,
+        batch: int = 1,
+        opset: int | None = None,
+        half: bool = False,
+        simplify: bool = True,
+    ) -> ExportResult:
+        """Write the network in another format and compare the file with it; see `pose_export.export`.
+
+        Args:
+            format: "onnx", "torchscript" or "safetensors".
+            output: the file to write; beside the weights and named like them when None.
+            imgsz: input, one side or (height, width); None takes the card's.
+            dynamic: take any batch and any multiple of the stride.
+            batch: images per call of a file that isn't dynamic.
+            opset: ONNX operator set.
+            half: calculate in 16 bit.
+            simplify: simplify the graph.
+
+        Raises:
+            PoseError: the model has no weights to convert, or the file differs from the network.
+        """
+        from pose_export import export
+
+        checkpoint = load_transferred(self.model, self.weights) if self.weights else model_file(self.model)
+        return export(
+            checkpoint,
+            format=format,
+            output=output,
+            imgsz=imgsz,
+            dynamic=dynamic,
+            batch=batch,
+            opset=opset,
+            half=half,
+            simplify=simplify,
+        )
+
+    def info(self) -> str:
+        """Describe the network as `pose info` does."""
+        from pose_cli.console import as_text
+
+        return as_text(describe_model(self.model))
+
+    def _open(self) -> Runtime:
+        if not self.weights:
+            return open_runtime(self.model, device=self.device, threads=self.threads)
+        from pose_nn import TorchRuntime
+
+        net, card = load_transferred(self.model, self.weights)
+        return TorchRuntime(net, card, device=self.device or "auto", threads=self.threads)

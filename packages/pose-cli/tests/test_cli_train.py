@@ -1,0 +1,131 @@
+"""`pose train` and `pose demo`, from words to weights, and how a run is shown."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pose_cli.progress import duration, progress_shown
+from pose_data import COCO_PERSON, ModelCard
+from pose_nn import build_network, save_checkpoint
+from pose_train import EpochEvent, StartEvent, StepEvent, TrainEvent, TrainSettings, ValidationEvent, train
+from rich.console import Console
+
+TINY = ("epochs=1", "imgsz=64", "batch=2", "workers=0", "device=cpu")
+
+
+def test_train_prints_every_epoch_and_where_the_weights_are(run, dataset, weights, in_empty_folder) -> None:
+    outcome = run("train", weights, dataset, *TINY)
+    assert outcome.status == 0, outcome.err
+    assert "epoch 1/1" in outcome.err
+    assert "best weights: runs/train/weights/best.safetensors" in outcome.out
+    assert Path("runs/train/weights/best.safetensors").is_file()
+
+
+def test_train_with_a_mistyped_word_is_one_line(run) -> None:
+    outcome = run("train", "epoch=3")
+    assert (outcome.status, outcome.err) == (2, "pose: train: no setting 'epoch'; did you mean 'epochs'?\n")
+
+
+def test_train_with_an_unknown_network_is_one_line(run, dataset, in_empty_folder) -> None:
+    outcome = run("train", "model=yolov8q-pose.yaml", dataset, *TINY)
+    assert outcome.status == 2
+    assert "got 'yolov8q-pose.yaml'" in outcome.err.splitlines()[-1]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
+def test_ctrl_c_is_one_line_and_the_run_goes_on_after_its_last_whole_epoch(dataset, weights, in_empty_folder) -> None:
+    words = ["train", str(weights), str(dataset), "epochs=1000", *TINY[1:], "val=False", "plots=False"]
+    code = f"import sys\nfrom pose_cli.main import main\nsys.exit(main({words}))"
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    with process.stderr as stderr:
+        first = next(line for line in stderr if line.startswith("epoch 1/"))
+        process.send_signal(signal.SIGINT)
+        rest = first + stderr.read()
+    assert process.wait(timeout=60) == 130
+    assert rest.splitlines()[-1] == (
+        "pose: interrupted; go on after the last whole epoch with: pose train resume=runs/train"
+    )
+    assert "Traceback" not in rest
+    with Path("runs/train/results.csv").open(encoding="utf-8") as table:
+        done = len(table.readlines()) - 1
+    assert _first_epoch_of(TrainSettings(resume="runs/train")) == done + 1
+
+
+class _Stop(Exception):  # noqa: N818 - it is no error
+    pass
+
+
+def _first_epoch_of(settings: TrainSettings) -> int:
+    epochs: list[int] = []
+
+    def listen(event: TrainEvent) -> None:
+        if isinstance(event, EpochEvent):
+            epochs.append(event.epoch)
+            raise _Stop
+
+    with pytest.raises(_Stop):
+        train(settings, on_event=listen)
+    return epochs[0]
+
+
+def test_durations_are_written_as_clocks_do() -> None:
+    assert [duration(seconds) for seconds in (0, 42.4, 725, 10800)] == ["0:00", "0:42", "12:05", "3:00:00"]
+
+
+def events() -> list[object]:
+    losses = {"box": 1.0, "pose": 2.0}
+    return [
+        StartEvent(Path("runs/train")),
+        StepEvent(1, 3, 1, 2, losses, 12.5, 65.0),
+        ValidationEvent(2, 4),
+        EpochEvent(1, 3, losses, None, 0.01, 5.0, True),
+    ]
+
+
+def shown(*, terminal: bool) -> str:
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=terminal, width=160, color_system=None)
+    with progress_shown(console) as listener:
+        for event in events():
+            listener(event)
+    return file.getvalue()
+
+
+def test_plain_lines_tell_messages_and_epochs_and_no_step_before_its_time() -> None:
+    assert shown(terminal=False).splitlines() == [
+        "writing to runs/train",
+        "epoch 1/3  box 1.000 pose 2.000  0:05  best so far",
+    ]
+
+
+def test_a_terminal_shows_losses_speed_and_time_left() -> None:
+    text = shown(terminal=True)
+    assert [word for word in ("epoch 1/3", "box 1.000", "12.5 images/s", "1:05 left") if word not in text] == []
+
+
+def test_demo_goes_all_the_way_and_prints_where_the_files_are(run, in_empty_folder) -> None:
+    card = ModelCard("yolov8n-pose", ("person",), COCO_PERSON, imgsz=(64, 64))
+    save_checkpoint(Path("start.safetensors"), build_network("yolov8n-pose"), card)
+    tiny = (
+        "model=start.safetensors",
+        "seconds=1",
+        "train_images=2",
+        "val_images=2",
+        "imgsz=64",
+        "batch=2",
+        "workers=0",
+    )
+    outcome = run("demo", *tiny, "device=cpu")
+    assert outcome.status == 0, outcome.err
+    for name in ("data/coco.yaml", "train/weights/best.safetensors", "people.onnx", "predictions.jpg"):
+        assert (in_empty_folder / "quickstart" / name).is_file(), name
+        assert f"quickstart/{name.split('/')[0]}" in outcome.out
+    rows = ("weights as they come", "after ", "the same as ONNX")
+    assert [row for row in rows if row not in outcome.out] == []

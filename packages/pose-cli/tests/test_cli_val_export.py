@@ -1,0 +1,90 @@
+"""`pose val`, `pose export` and `pose info` on files of every kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pose_cli.tables import figure
+
+
+def test_val_takes_the_data_that_the_card_names(run, weights) -> None:
+    outcome = run("val", weights)
+    assert outcome.status == 0
+    assert "2 images" in outcome.out
+    assert [word for word in ("boxes", "keypoints", "AP75", "per image:") if word not in outcome.out] == []
+
+
+def test_val_of_the_onnx_file_prints_the_figures_of_the_weights(run, weights, onnx_file) -> None:
+    tables = [run("val", model, "batch=2").out.split("per image")[0] for model in (weights, onnx_file)]
+    assert tables[0] == tables[1]
+
+
+def test_val_on_data_with_other_keypoints_is_refused(run, weights) -> None:
+    outcome = run("val", weights, "data=people")
+    assert outcome.status == 2
+    assert "must have the 3 keypoints of the model" in outcome.err
+
+
+def test_val_on_data_that_is_gone_says_so(run, weights, tmp_path) -> None:
+    outcome = run("val", weights, f"data={tmp_path / 'gone.yaml'}")
+    assert (outcome.status, outcome.err.count("\n")) == (2, 1)
+    assert "gone.yaml" in outcome.err
+
+
+def test_a_yaml_that_is_none_is_named_with_its_line(run, weights, tmp_path) -> None:
+    (tmp_path / "bad.yaml").write_text("train: [a\nval: b\n", encoding="utf-8")
+    outcome = run("val", weights, tmp_path / "bad.yaml")
+    assert (outcome.status, outcome.err.count("\n")) == (2, 1)
+    assert "bad.yaml:2" in outcome.err
+
+
+def test_a_figure_that_does_not_exist_is_a_dash() -> None:
+    assert (figure(-1.0), figure(float("nan")), figure(0.5)) == ("-", "-", "0.500")
+
+
+def test_export_writes_the_file_and_prints_how_far_it_is_from_the_network(run, weights, tmp_path) -> None:
+    target = tmp_path / "out.torchscript"
+    outcome = run("export", weights, "format=torchscript", f"output={target}")
+    assert outcome.status == 0
+    assert target.is_file()
+    assert "compared with the network on 4 images" in outcome.out
+    assert str(target) in outcome.out
+
+
+def test_an_unknown_format_gets_the_nearest_right_one(run, weights) -> None:
+    outcome = run("export", weights, "format=onx")
+    assert (outcome.status, outcome.err.count("\n")) == (2, 1)
+    assert "did you mean 'onnx'" in outcome.err
+
+
+@pytest.mark.parametrize(("size", "refused"), [("[64,96]", False), ("[1,2,3]", True), ("70", True)])
+def test_sizes_are_a_side_or_height_and_width(size: str, refused: bool, run, weights, tmp_path) -> None:
+    outcome = run("export", weights, f"imgsz={size}", f"output={tmp_path / 'a.onnx'}")
+    assert outcome.status == (2 if refused else 0), outcome.err
+    assert Path(tmp_path / "a.onnx").exists() is not refused
+
+
+def test_info_of_a_network_shows_the_published_figures(run) -> None:
+    shown = run("info", "yolov8n-pose.yaml").out
+    assert [number for number in ("3,295,470", "9.2935", "3,289,964", "9.1777") if number not in shown] == []
+
+
+def test_info_lists_the_stages_when_asked(run) -> None:
+    assert "SPPF" in run("info", "yolov8n-pose", "stages=True").out
+
+
+def test_info_of_weights_shows_their_card(run, weights) -> None:
+    shown = run("info", weights).out
+    assert [word for word in ("top, middle, bottom", "Apache-2.0", "64x64", "data.yaml") if word not in shown] == []
+
+
+def test_info_of_an_onnx_file_shows_its_card(run, onnx_file) -> None:
+    assert "top, middle, bottom" in run("info", onnx_file).out
+
+
+@pytest.mark.parametrize("name", ["yolov8n", "yolov9n-pose.yaml", "resnet50"])
+def test_an_unknown_network_name_is_one_line(name: str, run) -> None:
+    outcome = run("info", name)
+    assert (outcome.status, outcome.err.count("\n")) == (2, 1)
+    assert f"got '{name}'" in outcome.err
