@@ -7,11 +7,9 @@ import pytest
 from pose_data import (
     COCO_PERSON,
     DataError,
-    Poses,
     read_categories,
     read_coco_keypoints,
     write_coco_keypoints,
-    write_coco_results,
 )
 
 SHARED = Path(__file__).resolve().parents[3] / ".." / "shared" / "data"
@@ -166,26 +164,6 @@ def test_written_files_count_labelled_points(read, tmp_path: Path):
     content = json.loads((tmp_path / "b.json").read_text(encoding="utf-8"))
     assert [a["num_keypoints"] for a in content["annotations"]] == [2, 0]
     assert content["categories"][0]["skeleton"] == [[1, 2], [1, 3]]
-
-
-def test_results_are_in_the_form_of_cocos_evaluation(tmp_path: Path):
-    found = Poses(
-        boxes=np.array([[10, 20, 40, 60]], np.float32),
-        scores=np.array([0.9], np.float32),
-        labels=np.array([0]),
-        keypoints=np.array([[[12.3, 25], [30, 50]]], np.float32),
-        keypoint_scores=np.array([[0.8, 0.1]], np.float32),
-    )
-    write_coco_results(tmp_path / "r.json", [found, Poses.empty(2)], image_ids=[7, 9], category_ids=[3])
-    assert json.loads((tmp_path / "r.json").read_text(encoding="utf-8")) == [
-        {
-            "image_id": 7,
-            "category_id": 3,
-            "bbox": [10, 20, 30, 40],
-            "keypoints": [12.3, 25, 0.8, 30, 50, 0.1],
-            "score": 0.9,
-        }
-    ]
 
 
 @pytest.mark.skipif(not (SHARED / "coco-mini").exists(), reason="shared/data/coco-mini is not here")

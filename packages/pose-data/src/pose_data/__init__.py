@@ -7,7 +7,7 @@ from pose_data.datasets.augment import AugmentSettings, augment, flip_left_right
 from pose_data.datasets.check import CheckReport, SplitCounts, check_dataset
 from pose_data.datasets.coco import CocoKeypoints, read_coco_keypoints
 from pose_data.datasets.coco_categories import CocoCategories, read_categories
-from pose_data.datasets.coco_write import write_coco_keypoints, write_coco_results
+from pose_data.datasets.coco_write import write_coco_keypoints
 from pose_data.datasets.convert import Conversion, convert_to_coco, convert_to_yolo
 from pose_data.datasets.dataset import PoseDataset, open_dataset
 from pose_data.datasets.description import DRAWN_PEOPLE, DataSettings, read_data_settings
@@ -129,7 +129,6 @@ __all__ = [
     "shrink",
     "suppress",
     "write_coco_keypoints",
-    "write_coco_results",
     "write_image",
     "write_labels",
     "write_people",

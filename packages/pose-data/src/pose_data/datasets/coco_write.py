@@ -1,9 +1,8 @@
-"""COCO keypoint JSON, written: annotations, and results for COCO's evaluation."""
+"""COCO keypoint JSON, written as COCO writes it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 from pose_data.datasets.coco import CocoKeypoints
 from pose_data.datasets.coco_categories import CocoCategories
 from pose_data.files import atomic_path
-from pose_data.poses import Poses
 
 
 def write_coco_keypoints(path: Path, annotated: CocoKeypoints) -> None:
@@ -32,39 +30,6 @@ def write_coco_keypoints(path: Path, annotated: CocoKeypoints) -> None:
     }
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(content), encoding="utf-8")
-
-
-def write_coco_results(
-    path: Path, poses: Sequence[Poses], *, image_ids: Sequence[int], category_ids: Sequence[int] = (1,)
-) -> None:
-    """Write found poses in the form that COCO's keypoint evaluation reads.
-
-    Args:
-        path: the JSON file.
-        poses: one per image, in pixels of the image.
-        image_ids: the id of each image.
-        category_ids: the id of each class.
-
-    Raises:
-        PoseError: the file can't be written.
-    """
-    entries: list[dict[str, object]] = []
-    for image_id, found in zip(image_ids, poses, strict=True):
-        triples = np.concatenate([found.keypoints, found.keypoint_scores[..., None]], axis=-1)
-        points = _short(triples.reshape(len(found), triples.shape[1] * 3)).tolist()
-        boxes, scores = _short_xywh(found.boxes).tolist(), _short(found.scores).tolist()
-        entries += [
-            {
-                "image_id": int(image_id),
-                "category_id": int(category_ids[label]),
-                "bbox": box,
-                "keypoints": keypoints,
-                "score": score,
-            }
-            for label, box, keypoints, score in zip(found.labels.tolist(), boxes, points, scores, strict=True)
-        ]
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(entries), encoding="utf-8")
 
 
 def _short(values: NDArray[np.float32]) -> NDArray[np.float64]:
