@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -41,14 +42,19 @@ def test_train_with_an_unknown_network_is_one_line(run, dataset, in_empty_folder
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
 def test_ctrl_c_is_one_line_and_the_run_goes_on_after_its_last_whole_epoch(dataset, weights, in_empty_folder) -> None:
     words = ["train", str(weights), str(dataset), "epochs=1000", *TINY[1:], "val=False", "plots=False"]
-    code = f"import sys\nfrom pose_cli.main import main\nsys.exit(main({words}))"
+    # A process that was started in the background of a shell ignores SIGINT, and so would its children.
+    listening = "import signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code = f"{listening}from pose_cli.main import main\nsys.exit(main({words}))"
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    watchdog = threading.Timer(120, process.kill)  # so that a run that can't be interrupted fails rather than hangs
+    watchdog.start()
     assert process.stderr is not None
     with process.stderr as stderr:
         first = next(line for line in stderr if line.startswith("epoch 1/"))
         process.send_signal(signal.SIGINT)
         rest = first + stderr.read()
     assert process.wait(timeout=60) == 130
+    watchdog.cancel()
     assert rest.splitlines()[-1] == (
         "pose: interrupted; go on after the last whole epoch with: pose train resume=runs/train"
     )
