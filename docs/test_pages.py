@@ -1,0 +1,29 @@
+"""Follows each page of the guide, top to bottom, in an empty folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PAGES = [page for page in sorted(Path(__file__).parent.glob("*.md")) if page.name != "README.md"]
+BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+# Only sizes: what is run is what the page says otherwise.
+SMALLER = {"epochs=100": "epochs=1", "imgsz=640": "imgsz=64", "train=400": "train=16", "val=100": "val=8"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_can_be_followed(page, tmp_path):
+    scripts = str(Path(sys.executable).parent)
+    environment = os.environ | {"PATH": os.pathsep.join((scripts, os.environ["PATH"]))}
+    shells = {"bash": ("bash", "-euc"), "python": (sys.executable, "-c")}
+    for language, code in BLOCK.findall(page.read_text(encoding="utf-8")):
+        for said, run in SMALLER.items():
+            code = code.replace(said, run)
+        done = subprocess.run([*shells[language], code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, f"{page.name}:\n{code}\n{done.stdout}\n{done.stderr}"

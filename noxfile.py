@@ -1,0 +1,199 @@
+"""The sessions that check the house: `python3 start.py --list` names them.
+
+Heavy dependencies are installed once, into .venv; `quickstart`, `tests`, `docs`, `types` and `contracts` share it, and
+the `pose` command stays there. `alone` is the opposite: a bare environment per package, from its wheel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT / "tools"))
+
+from package_info import (  # noqa: E402 - lies in tools/
+    PACKAGES,
+    Package,
+    extra_steps,
+    needs_torch,
+    outside_requirements,
+    siblings,
+)
+
+CONSTRAINTS = ROOT / "constraints.txt"
+DIST = ROOT / "dist"
+ENVIRONMENT = ROOT / ".venv"
+SCRIPTS = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
+PYTHON = str(SCRIPTS / "python")
+
+THIS_PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
+PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+NO_INDEX = ("--no-index", "--no-deps")
+BUILDERS = ("hatchling", "editables")
+CHECKERS = ("mypy", "types-PyYAML", "tomli", "import-linter")  # tomli: what mypy reads of it for Python 3.10
+
+# Networks in tests are so small that on a busy machine torch's threads wait for each other far longer than they work.
+ONE_THREAD = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+
+nox.options.sessions = ["tests", "docs", "lint", "types", "contracts", "imports"]
+nox.options.reuse_existing_virtualenvs = True
+nox.options.error_on_missing_interpreters = False
+
+
+@nox.session(python=False)
+def quickstart(session: nox.Session) -> None:
+    """Install everything into .venv and run the main job: `pose demo`."""
+    install_everything(session)
+    session.run(str(SCRIPTS / "pose"), "demo", *session.posargs, external=True)
+
+
+@nox.session(python=False)
+def tests(session: nox.Session) -> None:
+    """Every test of every package, all of them editable in .venv."""
+    install_everything(session)
+    session.run(PYTHON, "-m", "pytest", *session.posargs, external=True, env=ONE_THREAD)
+
+
+@nox.session(python=False)
+def docs(session: nox.Session) -> None:
+    """Every command and every Python block of the guide, followed page by page."""
+    install_everything(session)
+    session.run(PYTHON, "-m", "pytest", "docs", *session.posargs, external=True, env=ONE_THREAD)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Ruff: the rules, then the format."""
+    session.install("-q", "-c", str(CONSTRAINTS), "ruff")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session(python=False)
+def types(session: nox.Session) -> None:
+    """Mypy, strict, on all packages and on the tools."""
+    install_everything(session)
+    modules = [word for package in PACKAGES for word in ("-p", package.module)]
+    session.run(PYTHON, "-m", "mypy", *modules, external=True)
+    tools = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tools").glob("*.py"))
+    session.run(PYTHON, "-m", "mypy", "start.py", "noxfile.py", *tools, external=True, env={"MYPYPATH": "tools"})
+
+
+@nox.session(python=False)
+def contracts(session: nox.Session) -> None:
+    """Import-linter: who may import whom, and only through the door."""
+    install_everything(session)
+    session.run(str(SCRIPTS / "lint-imports"), "--no-logo", "--no-cache", external=True)
+    session.run(PYTHON, "tools/check_doors.py", external=True)
+
+
+@nox.session(python=False)
+def imports(session: nox.Session) -> None:
+    """Each import in src/ is declared by that very package; nothing anywhere imports an AGPL program."""
+    session.run(sys.executable, "tools/check_imports.py", external=True)
+
+
+@nox.session
+def wheels(session: nox.Session) -> None:
+    """Build every sdist, and every wheel from its sdist, into dist/."""
+    session.install("-q", "-c", str(CONSTRAINTS), "build", "hatchling")
+    shutil.rmtree(DIST, ignore_errors=True)
+    for package in PACKAGES:
+        # hatchling is in this environment, so none has to be made for each of the twelve files
+        session.run("python", "-m", "build", "--no-isolation", "--outdir", str(DIST), str(package.folder), silent=True)
+    session.run("python", "tools/check_dist.py", str(DIST))
+
+
+def interpreter(version: str) -> str:
+    """Where Python of a version is: on the PATH, or kept by pyenv or uv; else the version, which nox then skips."""
+    if version == THIS_PYTHON:
+        return version
+    homes = (os.environ.get("PYENV_ROOT", "~/.pyenv") + "/versions", "~/.local/share/uv/python")
+    kept = [file for home in homes for file in Path(home).expanduser().glob(f"*{version}.*/bin/python{version}")]
+    for candidate in (shutil.which(f"python{version}"), *sorted(map(str, kept), reverse=True)):
+        # a shim is on the PATH even where what it stands for isn't chosen, so it must run to count
+        if candidate and subprocess.run([candidate, "-c", ""], capture_output=True, check=False).returncode == 0:
+            return candidate
+    return version
+
+
+def alone_cases() -> list[object]:
+    """Every package on this Python, and those that work without torch on every Python."""
+    interpreters = {version: interpreter(version) for version in (*PYTHONS, THIS_PYTHON)}
+    return [
+        nox.param(python, package, id=f"{package.name}-{version}")
+        for package in PACKAGES
+        for version, python in interpreters.items()
+        if version == THIS_PYTHON or not needs_torch(package)
+    ]
+
+
+@nox.session(requires=["wheels"], reuse_venv=False)
+@nox.parametrize(["python", "package"], alone_cases())
+def alone(session: nox.Session, package: Package) -> None:
+    """Each package in a bare environment: its wheel, what it declares, all its modules, its own tests."""
+    steps = [step for step in extra_steps(package) if session.python == THIS_PYTHON or not needs_torch(package, step)]
+    with tempfile.TemporaryDirectory(prefix=f"{package.name}-") as name, session.chdir(name):
+        unpack_tests(package, Path(name))
+        for extras in steps:
+            session.log(f"{package.name} with {', '.join(extras) or 'no extra'}")
+            install_wheels(session, package, extras)
+            session.run("python", str(ROOT / "tools" / "check_installed.py"), package.name, *extras)
+            session.install("-q", "-c", str(CONSTRAINTS), *package.test_requirements)
+            settings = ("-c", str(ROOT / "pyproject.toml"), "--rootdir", name, "-p", "no:cacheprovider")
+            session.run("python", "-m", "pytest", *settings, "tests", *session.posargs, env=ONE_THREAD)
+
+
+def install_everything(session: nox.Session) -> None:
+    """Make .venv unless it is there, and install all packages editable in it, with what they and their tests need.
+
+    Siblings are never resolved from an index, where other people own some of the names: pip gets the requirements
+    from outside first, with the siblings left out, and then the six folders with no index at all.
+    """
+    outside = {word for package in PACKAGES for word in outside_requirements(package, package.extras)}
+    outside.update(CHECKERS, *(package.test_requirements for package in PACKAGES))
+    folders = [word for package in PACKAGES for word in ("-e", str(package.folder))]
+    stamp = ENVIRONMENT / "installed-by-nox.txt"
+    key = fingerprint([*sorted(outside), *folders])
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == key:
+        return
+    if not SCRIPTS.is_dir():
+        session.run(sys.executable, "-m", "venv", str(ENVIRONMENT), external=True)
+    session.log("installing the packages and what they need into .venv; PyTorch is large, so this takes a while")
+    pip = (PYTHON, "-m", "pip", "install")
+    session.run(*pip, "-c", str(CONSTRAINTS), *BUILDERS, *sorted(outside), external=True)
+    session.run(*pip, "--quiet", *NO_INDEX, "--no-build-isolation", *folders, external=True)
+    session.run(PYTHON, "-m", "pip", "check", external=True)
+    stamp.write_text(key, encoding="utf-8")
+
+
+def fingerprint(words: list[str]) -> str:
+    """A digest of everything that decides what is installed: it changes when .venv must."""
+    files = [CONSTRAINTS, *(package.folder / "pyproject.toml" for package in PACKAGES)]
+    content = b"".join(file.read_bytes() for file in files) + "\n".join(words).encode()
+    return hashlib.sha256(content).hexdigest()
+
+
+def install_wheels(session: nox.Session, package: Package, extras: tuple[str, ...]) -> None:
+    """Install a package with extras: itself and its siblings from dist/, with no index, and the rest from the index."""
+    wheels = [str(next(DIST.glob(f"{one.module}-*.whl"))) for one in (package, *siblings(package, extras))]
+    session.install("-q", *NO_INDEX, *wheels)
+    session.install("-q", "-c", str(CONSTRAINTS), *outside_requirements(package, extras))
+    session.run("python", "-m", "pip", "check")
+
+
+def unpack_tests(package: Package, folder: Path) -> None:
+    """Put what an sdist holds into a folder, all but src/, so that the tests can only meet the installed package."""
+    shutil.unpack_archive(next(DIST.glob(f"{package.module}-*.tar.gz")), folder)
+    unpacked = next(folder.glob(f"{package.module}-*"))
+    shutil.rmtree(unpacked / "src")
+    for path in list(unpacked.iterdir()):
+        path.rename(folder / path.name)
