@@ -177,7 +177,7 @@ def test_weights_that_are_missing_from_the_installation_are_one_line(run, photos
 
 
 def test_the_licence_of_a_foreign_file_is_shown(run, photos, in_empty_folder) -> None:
-    foreign = Path(__file__).resolve().parents[4] / "shared" / "oracles" / "foreign-yolov8n-pose.pt"
+    foreign = Path(__file__).resolve().parents[3].parent / "shared" / "oracles" / "foreign-yolov8n-pose.pt"
     if not foreign.is_file():
         pytest.skip("needs ../shared/oracles beside the repository")
     assert "licence of these weights" in run("predict", foreign, photos / "a.png", "imgsz=64").err
