@@ -1,6 +1,9 @@
 """Make the weights that come with pose-cli: the n network, trained from scratch on drawn people.
 
-python tools/make_weights.py OUTPUT --hours 2        # then copy OUTPUT/people-n.safetensors into pose-cli
+python tools/make_weights.py OUTPUT --hours 2                                 # from nothing
+python tools/make_weights.py OUTPUT --hours 2 --start WEIGHTS --seed 3001     # goes on
+
+The result is OUTPUT/people-n.safetensors; pose-cli has it in src/pose_cli/weights.
 
 Two stages of the project's own trainer. The first looks at small windows around people, at the scale at which they
 are drawn: a window costs a quarter of a whole picture and shows the same details. The second sees whole pictures.
@@ -22,7 +25,7 @@ from pose_train import EpochEvent, MessageEvent, TrainEvent, TrainSettings, trai
 SIZE = 320  # pixels of a picture
 WINDOW = 160  # pixels of a window
 PICTURES = 1_000_000  # more than can be seen, so that none is seen twice
-TRAIN_SEED, VAL_SEED = 1000, 2000
+VAL_SEED = 2000  # the pictures to learn from have a seed above it
 SHARE_OF_WINDOWS = 0.8  # of the time
 LEAST_SHARE = 0.1  # of a person's box; less than this in the window is nobody
 
@@ -139,13 +142,14 @@ def report(event: TrainEvent) -> None:
         print(f"epoch {event.epoch} of {event.epochs}, {event.seconds:.0f} s: {figures}; {losses}", flush=True)
 
 
-def make_weights(output: Path, *, hours: float, start: str) -> Path:
+def make_weights(output: Path, *, hours: float, start: str, seed: int) -> Path:
     """Run both stages and write people-n.safetensors."""
-    pictures = DrawnPeople(PICTURES, size=SIZE, seed=TRAIN_SEED)
+    pictures = DrawnPeople(PICTURES, size=SIZE, seed=seed)
     held_out = DrawnPeople(150, size=SIZE, seed=VAL_SEED)
-    windows = Windows(pictures, size=WINDOW, seed=TRAIN_SEED)
+    windows = Windows(pictures, size=WINDOW, seed=seed)
     first = stage_settings(output, name="windows", hours=SHARE_OF_WINDOWS * hours, model=start, imgsz=WINDOW, lr0=0.002)
-    near = train(first, train_samples=windows, val_samples=held_out, on_event=report)
+    near_held_out = Windows(held_out, size=WINDOW, seed=VAL_SEED)
+    near = train(first, train_samples=windows, val_samples=near_held_out, on_event=report)
     second = stage_settings(
         output, name="whole", hours=(1 - SHARE_OF_WINDOWS) * hours, model=str(near.last), imgsz=SIZE, lr0=0.0005
     )
@@ -155,7 +159,7 @@ def make_weights(output: Path, *, hours: float, start: str) -> Path:
         checkpoint.card,
         licence="Apache-2.0",
         provenance=(
-            f"made by tools/make_weights.py of the pose project on drawn people (seed {TRAIN_SEED}), no other data: "
+            f"made by tools/make_weights.py of the pose project on drawn people (seed {seed}), no other data: "
             f"{near.epochs * 6000} windows of {WINDOW} px, then {whole.epochs * 2000} pictures of {SIZE} px, "
             f"{(near.seconds + whole.seconds) / 60:.0f} minutes; {checkpoint.card.provenance}"
         ),
@@ -171,8 +175,11 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     parser.add_argument("--hours", type=float, default=2.0)
     parser.add_argument("--start", default="yolov8n-pose", help="network name, or weights to go on from")
+    parser.add_argument("--seed", type=int, default=3000, help="of the pictures; take a new one to go on from weights")
     chosen = parser.parse_args()
-    print(make_weights(chosen.output, hours=chosen.hours, start=chosen.start))
+    if chosen.seed <= VAL_SEED:
+        parser.error(f"--seed must be above {VAL_SEED}, so that no picture is learnt that anything is measured on")
+    print(make_weights(chosen.output, hours=chosen.hours, start=chosen.start, seed=chosen.seed))
 
 
 if __name__ == "__main__":

@@ -127,7 +127,7 @@ class KeptImages:
 
 def make_loader(images: AugmentedImages, order: EpochOrder, *, workers: int, pin_memory: bool) -> Iterable[Batch]:
     """Make a loader of Batch in the given order; workers is capped at the number of cores."""
-    workers = min(workers, os.cpu_count() or 1)
+    workers = min(workers, _cores())
     return DataLoader(  # collates items into Batch
         images,
         batch_sampler=order,
@@ -138,6 +138,11 @@ def make_loader(images: AugmentedImages, order: EpochOrder, *, workers: int, pin
         prefetch_factor=2 if workers else None,
         worker_init_fn=_use_one_thread,
     )
+
+
+def _cores() -> int:
+    """Count the cores that this process may use, where the system tells, or else all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _use_one_thread(_worker: int) -> None:
