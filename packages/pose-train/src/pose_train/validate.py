@@ -37,6 +37,7 @@ def validate(
     conf: float = 0.001,
     iou: float = 0.7,
     max_det: int = 300,
+    rect: bool = True,
     on_event: Listener | None = None,
 ) -> ValidationResult:
     """Validate a network, wherever it was loaded from, through the same path that users predict with.
@@ -49,12 +50,13 @@ def validate(
         conf: people scored below are left out.
         iou: overlap above which the lower-scored of two is dropped.
         max_det: people kept per image.
+        rect: pad images to whole strides only; False pads to the square that training sees.
         on_event: called with a ValidationEvent after each batch.
 
     Raises:
         SettingsError: the skeleton has no sigmas.
     """
-    predictor = Predictor(runtime, conf=conf, iou=iou, max_det=max_det, imgsz=imgsz)
+    predictor = Predictor(runtime, conf=conf, iou=iou, max_det=max_det, imgsz=imgsz, rect=rect)
     evaluator = PoseEvaluator(samples.skeleton.require_sigmas(), num_classes=len(samples.names), names=samples.names)
     times = np.zeros(3)
     done = 0
