@@ -26,7 +26,7 @@ SIZE = 320  # pixels of a picture
 WINDOW = 160  # pixels of a window
 PICTURES = 1_000_000  # more than can be seen, so that none is seen twice
 VAL_SEED = 2000  # the pictures to learn from have a seed above it
-SHARE_OF_WINDOWS = 0.8  # of the time
+SHARE_OF_WINDOWS = 0.3  # of the time; people larger than a window are learnt from whole pictures alone
 LEAST_SHARE = 0.1  # of a person's box; less than this in the window is nobody
 
 
@@ -151,7 +151,7 @@ def make_weights(output: Path, *, hours: float, start: str, seed: int) -> Path:
     near_held_out = Windows(held_out, size=WINDOW, seed=VAL_SEED)
     near = train(first, train_samples=windows, val_samples=near_held_out, on_event=report)
     second = stage_settings(
-        output, name="whole", hours=(1 - SHARE_OF_WINDOWS) * hours, model=str(near.last), imgsz=SIZE, lr0=0.0005
+        output, name="whole", hours=(1 - SHARE_OF_WINDOWS) * hours, model=str(near.last), imgsz=SIZE, lr0=0.001
     )
     whole = train(second, train_samples=pictures, val_samples=held_out, on_event=report)
     checkpoint = load_checkpoint(whole.last)
