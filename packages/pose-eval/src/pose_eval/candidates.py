@@ -83,6 +83,7 @@ class _Oks:
         self._bound = HopelessPairs.prepare(problem.detections.extents, self._truths, threshold=lowest)
 
     def similar(self, found: Ints, people: Ints) -> tuple[Ints, Ints, Floats]:
+        """Keep the pairs whose OKS may reach the lowest threshold, with that OKS."""
         near = np.flatnonzero(self._bound.keep(self._rows[found], people))
         found, people = found[near], people[near]
         similarity = np.ones(len(found))

@@ -113,6 +113,7 @@ class _CardReader:
         self.notes: list[str] = []
 
     def make_card(self) -> ModelCard:
+        """Say in a card what the file says of itself, its licence included."""
         name = self._architecture()
         keypoints, dims = self._kpt_shape()
         stride = 64 if name.endswith("-p6") else 32

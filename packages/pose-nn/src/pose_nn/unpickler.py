@@ -113,6 +113,7 @@ class _Reader(pickle.Unpickler):
         self._classes: dict[str, type[Inert]] = {}
 
     def find_class(self, module: str, name: str, /) -> object:
+        """Give an inert stand-in for a known name, and refuse every other one by its name."""
         full = f"{module}.{name}"
         if full in _FUNCTIONS:
             return _Named(_FUNCTIONS[full])

@@ -140,6 +140,7 @@ class _Annotations:
         self.rules: Counter[str] = Counter()
 
     def add(self, annotation: Mapping[str, object]) -> None:
+        """Take an annotation, or note why it can't be taken."""
         if annotation.get("category_id") not in self.classes:
             self.rules["annotations of other categories were left out"] += 1
             return
@@ -162,6 +163,7 @@ class _Annotations:
         self.keypoints.append(_numbers(annotation["keypoints"]) or [])
 
     def result(self, images: Sequence[Mapping[str, object]]) -> CocoKeypoints:
+        """Join what was taken, in the order of the images."""
         columns = list(zip(*self.rows, strict=True)) or [(), (), (), (), ()]
         image = np.array(columns[0], np.int64)
         order = np.argsort(image, kind="stable")

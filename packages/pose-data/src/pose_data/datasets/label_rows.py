@@ -77,18 +77,25 @@ def parse_labels(paths: Sequence[Path], texts: Sequence[str | None], form: Label
     for file, text in enumerate(texts):
         for line, row in enumerate(text.splitlines() if text else (), 1):
             words = row.split()
-            try:
-                if len(words) == form.columns:
-                    values += list(map(float, words))
-                    places.append((file, line))
-                    continue
-            except ValueError:
-                pass
-            if words:
+            numbers = _numbers(words, form)
+            if numbers is not None:
+                values += numbers
+                places.append((file, line))
+            elif words:
                 faults.append(Fault(paths[file], line, _why_no_row(words, form)))
     table = np.array(values, np.float64).reshape(-1, form.columns)
     place = np.array(places, np.int64).reshape(-1, 2)
     return _checked_rows(paths, table, place, form, faults)
+
+
+def _numbers(words: list[str], form: LabelForm) -> list[float] | None:
+    """Read the numbers of a row; None where it has another count of columns or a word that is no number."""
+    if len(words) != form.columns:
+        return None
+    try:
+        return list(map(float, words))
+    except ValueError:
+        return None
 
 
 def _why_no_row(words: list[str], form: LabelForm) -> str:
