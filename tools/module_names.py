@@ -5,9 +5,12 @@ import re
 # Only where the name differs from the distribution's, dashes aside.
 MODULES = {
     "opencv-python-headless": ("cv2",),
+    "paddlepaddle": ("paddle",),
     "pillow": ("PIL",),
     "protobuf": ("google",),
+    "pysimdjson": ("simdjson",),
     "pyyaml": ("yaml",),
+    "tensorflow-cpu": ("tensorflow",),
 }
 
 # AGPL or GPL programs of this field, as imported and as installed. An Apache-2.0 package that imports one is tainted.

@@ -40,6 +40,16 @@ def test_wrong_keypoint_is_named(make):
     assert numbers.found.tolist() == [1, 1, 1]
 
 
+def test_error_is_told_in_units_of_lengths_that_the_caller_has(make):
+    guess = HERE.copy()
+    guess[1, 0] += 3
+    evaluation = evaluated(make, [(1, HERE), (1, AWAY)], [(1, guess, 0.9), (1, AWAY, 0.8)])
+    numbers = keypoint_numbers(evaluation, lengths={"torso": np.array([6.0, 0.0])})
+    assert numbers.of_lengths["torso"] == pytest.approx([0, 0.5, 0])  # the person without a torso is left out
+    with pytest.raises(EvalError, match=r"lengths 'torso' must be \(2,\), one per annotation; got \(1,\)"):
+        keypoint_numbers(evaluation, lengths={"torso": np.ones(1)})
+
+
 def test_share_of_labelled_points_is_over_people_that_count(make):
     people = [
         make.person(keypoints=HERE, visibility=[2, 0, 1]),

@@ -1,5 +1,6 @@
 """Every bit of the arrays and the summary equals pycocotools: on published files and on random problems."""
 
+import copy
 import json
 import os
 import warnings
@@ -11,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pose_eval import COCO_SIGMAS, AreaRange, box_rules, evaluate_coco, keypoint_rules
+from pose_eval.compat import COCO, COCOeval
 
-EXAMPLES = int(os.environ.get("POSE_EVAL_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("POSE_EVAL_EXAMPLES", "500"))
 DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 PAIRS = [
     ("oks/xtcoco_example_coco_val.json", "oks/xtcoco_example_coco_preds.json", "xtcoco_coco"),
@@ -166,6 +168,42 @@ def test_random_boxes(seed, option, pycocotools_result):
     ours, theirs = chosen(option, problem, box_rules(strict=True))
     reference = pycocotools_result(problem.truth, problem.found, "bbox", **theirs)
     assert_same_bits(evaluate_coco(problem.truth, problem.found, **ours), reference)
+
+
+def run_compat(problem, iou_type, **params):
+    truth = COCO()
+    truth.dataset = copy.deepcopy(problem.truth)
+    truth.createIndex()
+    evaluator = COCOeval(truth, truth.loadRes(problem.found), iou_type)
+    for name, value in params.items():
+        setattr(evaluator.params, name, value)
+    evaluator.evaluate()
+    return evaluator
+
+
+@settings(max_examples=EXAMPLES // 2, deadline=None, derandomize=True)
+@given(
+    seed=st.integers(0, 2**32),
+    iou_type=st.sampled_from(["keypoints", "bbox"]),
+    option=OPTIONS.filter(lambda option: option != "limits"),
+)
+def test_random_results_per_image(seed, iou_type, option, pycocotools_result):
+    problem = RandomProblem(seed, 3)
+    if not problem.found:
+        return
+    sigmas = np.array([0.05, 0.07, 0.1])
+    _, params = chosen(option, problem, keypoint_rules(sigmas))
+    params |= {"kpt_oks_sigmas": sigmas}
+    reference = pycocotools_result(problem.truth, problem.found, iou_type, **params)
+    ours = run_compat(problem, iou_type, **params)
+    assert len(ours.evalImgs) == len(reference.evalImgs)
+    for mine, theirs in zip(ours.evalImgs, reference.evalImgs, strict=True):
+        assert (mine is None) == (theirs is None)
+        for key, value in (theirs or {}).items():
+            assert np.array_equal(mine[key], value), key
+    assert ours.ious.keys() == reference.ious.keys()
+    for key, value in reference.ious.items():
+        assert np.array_equal(ours.ious[key], value), key
 
 
 @settings(max_examples=EXAMPLES // 2, deadline=None, derandomize=True)

@@ -77,6 +77,31 @@ def test_command_compares_two_models(files, capsys):
     assert rows[0]["difference"].startswith("-0.")
 
 
+def test_command_keeps_an_evaluation_for_a_later_comparison(files, capsys, tmp_path):
+    run(capsys, files[0], files[2], "--save", str(tmp_path / "few.npz"))
+    _, printed = run(capsys, *files[:2], "--compare", str(tmp_path / "few.npz"), "--format", "json")
+    rows = json.loads(printed.out)["tables"]["The other model minus this one"]
+    assert rows[0]["difference"].startswith("-0.")
+
+
+def test_command_draws_pictures(files, capsys, tmp_path):
+    pytest.importorskip("matplotlib")
+    status, _ = run(capsys, *files[:2], "--plots", str(tmp_path / "plots"))
+    assert status == 0
+    names = {path.name for path in (tmp_path / "plots").iterdir()}
+    stems = ("precision_recall", "keypoint_errors", "error_kinds")
+    assert names == {f"{stem}.{kind}" for stem in stems for kind in ("png", "pdf")}
+
+
+def test_torso_is_measured_where_the_names_tell_it(make):
+    person = make.person(keypoints=[[0.0, 0.0], [30.0, 40.0]], area=2500.0)
+    found = make.found(keypoints=[[0.0, 5.0], [30.0, 40.0]])
+    evaluation = evaluate_coco(make.truth([person]), [found], sigmas=[0.1] * 2).evaluation
+    report = make_report(evaluation, title="t", keypoint_names=["left_shoulder", "right_hip"])
+    table = next(table for table in report.tables if table.title == "By keypoint")
+    assert table.rows[0][table.columns.index("/ torso")] == pytest.approx(0.1)  # 5 px of 50
+
+
 def test_command_evaluates_boxes(files, capsys):
     _, printed = run(capsys, *files[:2], "--iou-type", "bbox", "--format", "markdown")
     assert "## Boxes (IoU)" in printed.out

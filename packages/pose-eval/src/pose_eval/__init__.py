@@ -34,10 +34,12 @@ if TYPE_CHECKING:
     )
     from pose_eval.per_image import ImageNumbers, image_numbers
     from pose_eval.per_keypoint import KeypointNumbers, keypoint_numbers
+    from pose_eval.plots import draw_error_kinds, draw_keypoint_errors, draw_pr_curves, save_plots
     from pose_eval.problem import Detections, Problem, Truths
     from pose_eval.report import Report, Table
     from pose_eval.report_tables import make_report
     from pose_eval.rules import COCO_SIGMAS, AreaRange, Rules, box_rules, keypoint_rules
+    from pose_eval.saved import load_evaluation, save_evaluation
     from pose_eval.sigmas import estimate_sigmas
     from pose_eval.slices import choose_images, crowd_levels, evaluate_parts, evaluate_slices
 
@@ -70,10 +72,12 @@ _HOMES = {
     ),
     "per_image": ("ImageNumbers", "image_numbers"),
     "per_keypoint": ("KeypointNumbers", "keypoint_numbers"),
+    "plots": ("draw_error_kinds", "draw_keypoint_errors", "draw_pr_curves", "save_plots"),
     "problem": ("Detections", "Problem", "Truths"),
     "report": ("Report", "Table"),
     "report_tables": ("make_report",),
     "rules": ("COCO_SIGMAS", "AreaRange", "Rules", "box_rules", "keypoint_rules"),
+    "saved": ("load_evaluation", "save_evaluation"),
     "sigmas": ("estimate_sigmas",),
     "slices": ("choose_images", "crowd_levels", "evaluate_parts", "evaluate_slices"),
 }
@@ -120,6 +124,9 @@ __all__ = [
     "compute_oks",
     "crowd_levels",
     "diagnose_errors",
+    "draw_error_kinds",
+    "draw_keypoint_errors",
+    "draw_pr_curves",
     "epe",
     "estimate_sigmas",
     "evaluate",
@@ -133,11 +140,14 @@ __all__ = [
     "keypoint_distances",
     "keypoint_numbers",
     "keypoint_rules",
+    "load_evaluation",
     "make_report",
     "mirror_of_names",
     "nme",
     "pck_at",
     "pck_per_keypoint",
+    "save_evaluation",
+    "save_plots",
     "score_curve",
     "torso_lengths",
 ]

@@ -90,14 +90,14 @@ def judge(problem: Problem, ranking: Ranking, matches: Matches, rules: Rules, *,
         rules: the area ranges, and whether annotation id 0 counts as no match (strict).
         most: detections per image and category.
     """
-    overall = ranking.overall[ranking.ranks[ranking.overall] < most]
+    overall, starts = ranking.first(most)
     places = np.full(len(ranking.rows), -1)
     places[overall] = np.arange(len(overall))
     kept = np.flatnonzero(places[matches.found] >= 0)
     kept = kept[stable_order(places[matches.found[kept]])]
     found, people = matches.found[kept], matches.people[kept]
     truths = problem.truths
-    matched = matches.table()[:, kept].reshape(len(rules.area_ranges), len(rules.thresholds), len(kept))
+    matched = matches.table(kept).reshape(len(rules.area_ranges), len(rules.thresholds), len(kept))
     counts = ~ignored_in_ranges(truths.areas[people], truths.ignored[people], rules)[:, None]
     inside = ~outside_ranges(problem.detections.areas[ranking.rows[overall]], rules)
     hits = matched & counts
@@ -105,19 +105,27 @@ def judge(problem: Problem, ranking: Ranking, matches: Matches, rules: Rules, *,
     if rules.strict:  # pycocotools asks whether the matched id is non-zero
         hits &= truths.ids[people] != 0
     change = (hits & ~inside[:, None, places[found]]).astype(np.int8) - lost
-    kinds = ranking.cells[overall] // max(len(problem.image_ids), 1)
-    counted = _running(inside, kinds, places[found])[:, None] + _running(change, kinds[places[found]])
-    return Outcomes(found, kinds[places[found]], hits, counted, places[found], change)
+    at = places[found]
+    kinds = np.searchsorted(starts, at, side="right") - 1
+    counted = _anew(np.cumsum(change, axis=-1, dtype=np.int32), np.searchsorted(kinds, np.arange(len(starts))), kinds)
+    counted += _anew(np.cumsum(inside, axis=-1, dtype=np.int32), starts, kinds, at)[:, None]
+    return Outcomes(found, kinds, hits, counted, at, change)
 
 
-def _running(values: NDArray[np.int8] | Bools, categories: Ints, at: Ints | None = None) -> NDArray[np.int32]:
-    """Sum along the last axis, anew in each of the sorted categories; `at` chooses some of the sums."""
-    sums = np.cumsum(values, axis=-1, dtype=np.int32)
-    first = np.searchsorted(categories, categories if at is None else categories[at])
-    shown = sums if at is None else sums[..., at]
-    if not len(first) or not first[-1]:
-        return np.asarray(shown)
-    return np.asarray(shown - np.where(first > 0, sums[..., first - 1], 0))
+def _anew(sums: NDArray[np.int32], starts: Ints, categories: Ints, at: Ints | None = None) -> NDArray[np.int32]:
+    """Let running sums begin anew in each category.
+
+    Args:
+        sums: (..., N) over all categories.
+        starts: (C + 1,) where the categories begin.
+        categories: (Q,) of the wanted places.
+        at: (Q,) the wanted places; None wants all.
+    """
+    wanted = sums if at is None else sums[..., at]
+    if len(starts) == 2 or not len(categories):
+        return wanted
+    first = starts[categories]
+    return np.asarray(wanted - np.where(first > 0, sums[..., first - 1], 0))
 
 
 def needed_hits(positives: Ints, recalls: Floats) -> Ints:
@@ -174,11 +182,7 @@ def ceiling(values: Floats, segments: Ints) -> Floats:
 
 def _best_scores(problem: Problem, ranking: Ranking) -> tuple[Floats, Bools]:
     """Find the score of the best detection of each category, (C,), and whether there is one, (C,)."""
-    categories = np.arange(len(problem.category_ids))
-    kinds = ranking.cells[ranking.overall] // max(len(problem.image_ids), 1)
-    first = np.searchsorted(kinds, categories)
-    present = np.searchsorted(kinds, categories, side="right") > first
-    rows = ranking.rows[ranking.overall]
-    top = np.zeros(len(categories))
-    top[present] = problem.detections.scores[rows[first[present]]]
+    present = np.diff(ranking.starts) > 0
+    top = np.zeros(len(problem.category_ids))
+    top[present] = problem.detections.scores[ranking.rows[ranking.overall[ranking.starts[:-1][present]]]]
     return top, present

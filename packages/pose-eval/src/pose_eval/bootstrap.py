@@ -163,11 +163,11 @@ class _WeightedCurves:
         outcomes = judge(problem, ranking, evaluation.matches, rules, most=most)
         self._shape = (len(rules.area_ranges), len(rules.thresholds), len(problem.category_ids))
         self._recalls = rules.recalls
-        overall = ranking.overall[ranking.ranks[ranking.overall] < most]
+        overall, starts = ranking.first(most)
         rows = ranking.rows[overall]
         self._images = problem.detections.images[rows]
         self._inside = ~outside_ranges(problem.detections.areas[rows], rules)
-        self._starts = np.searchsorted(problem.detections.categories[rows], np.arange(self._shape[2]))
+        self._starts = starts[:-1]
         self._truth_images = problem.truths.images
         counted = ~ignored_in_ranges(problem.truths.areas, problem.truths.ignored, rules)
         self._cells = np.where(counted, problem.truths.categories, self._shape[2])

@@ -11,6 +11,7 @@ import numpy as np
 from pose_eval.coco_columns import GroundTruth, Identity, Results, TruthFile, open_results, open_truth, read_problem
 from pose_eval.evaluation import Evaluation, evaluate
 from pose_eval.exceptions import EvalError, EvalWarning
+from pose_eval.memory import keep_freed_memory, without_garbage_collection
 from pose_eval.problem import Floats
 from pose_eval.rules import COCO_SIGMAS, IouType, Rules, box_rules, keypoint_rules
 
@@ -63,17 +64,19 @@ def evaluate_coco(
     Raises:
         EvalError: something can't be evaluated; the text says which record and what to do.
     """
-    truth = open_truth(ground_truth)
-    if rules is None:
-        rules = coco_rules(truth, iou_type, sigmas, strict=strict)
-    problem = read_problem(
-        truth,
-        open_results(detections),
-        rules,
-        image_ids=image_ids,
-        category_ids=category_ids,
-        box_area_factor=box_area_factor,
-    )
+    keep_freed_memory()
+    with without_garbage_collection():
+        truth = open_truth(ground_truth)
+        if rules is None:
+            rules = coco_rules(truth, iou_type, sigmas, strict=strict)
+        problem = read_problem(
+            truth,
+            open_results(detections),
+            rules,
+            image_ids=image_ids,
+            category_ids=category_ids,
+            box_area_factor=box_area_factor,
+        )
     evaluation = evaluate(problem, rules)
     warn_of_differences(evaluation, truth)
     curves = evaluation.curves

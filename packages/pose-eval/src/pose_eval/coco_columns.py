@@ -24,6 +24,7 @@ from pose_eval.problem import (
     keypoint_extents,
 )
 from pose_eval.records import Record, Records, read_json
+from pose_eval.results_file import read_result_columns
 from pose_eval.rules import Rules
 
 Identity: TypeAlias = int | str
@@ -80,12 +81,18 @@ def open_truth(ground_truth: GroundTruth) -> TruthFile:
     return TruthFile(**lists)
 
 
-def open_results(detections: Results) -> Records:
+def open_results(detections: Results, *, plain: bool = False) -> Records:
     """Read a results file, or take the list that it would hold.
+
+    Args:
+        detections: the file or the list.
+        plain: the records themselves are wanted, not only their columns.
 
     Raises:
         EvalError: it is not a list of records.
     """
+    if isinstance(detections, (str, Path)) and not plain and (columns := read_result_columns(Path(detections))):
+        return Records(columns.items, str(detections), "detection", columns.scalars, columns.lists)
     source, content = _opened(detections, "detections")
     if isinstance(content, Mapping) or not isinstance(content, Sequence):
         raise EvalError(
@@ -240,7 +247,8 @@ def _areas(annotations: Records, boxes: Floats, factor: float | None) -> Floats:
 
 def _without_duplicates(ids: Ints, used: Ints, images: Ints, annotations: Records, *, strict: bool) -> Ints:
     """Keep annotations whose ids repeat apart; strict lets the last of them stand in for all, as pycocotools does."""
-    if len(np.unique(ids)) == len(ids):
+    ordered = np.sort(ids)
+    if not (ordered[1:] == ordered[:-1]).any():
         return used
     if not strict:
         values, counts = np.unique(ids[used], return_counts=True)
@@ -269,7 +277,15 @@ def _truth_points(annotations: Records, rules: Rules) -> tuple[Floats, Bools]:
     count = len(rules.sigmas)
     table = annotations.lists("keypoints", 3 * count, way_out=f"{_POINTS}; there are {count} sigmas")
     points = table.reshape(-1, count, 3)
-    return np.ascontiguousarray(points[..., :2]), np.asarray(points[..., 2] > 0)
+    return _places_of(points), np.asarray(points[..., 2] > 0)
+
+
+def _places_of(points: Floats) -> Floats:
+    """Take x and y of (N, K, 3) points."""
+    places = np.empty((*points.shape[:2], 2))
+    for axis in (0, 1):  # copying pairs takes numpy eight times as long as copying columns
+        places[..., axis] = points[..., axis]
+    return places
 
 
 def _unlabelled(annotations: Records, labelled: Bools, rules: Rules) -> Bools:
@@ -288,12 +304,12 @@ def _detections(
     image_rows, category_rows = _places(results, images, categories)
     used = np.flatnonzero((image_rows >= 0) & (category_rows >= 0))
     # pycocotools looks at the first result only: if it has a box, all boxes and areas are taken from the file.
-    boxed = bool(len(results)) and bool(results.items[0].get("bbox"))
+    boxed = results.has_list("bbox")
     if len(used) < len(results):
         results = results.take(used.tolist())
     count = len(rules.sigmas) if rules.sigmas is not None else 0
     points = _result_points(results, count) if count or not boxed else np.zeros((len(results), 0, 3))
-    keypoints = np.ascontiguousarray(points[..., :2])
+    keypoints = _places_of(points)
     extents = keypoint_extents(keypoints)
     boxes = results.lists("bbox", 4, way_out=_RESULT) if boxed else corners_to_boxes(extents)
     return Detections(
@@ -312,8 +328,8 @@ def _result_points(results: Records, count: int) -> Floats:
     if not len(results):
         return np.zeros((0, count, 3))
     if not count:
-        first = results.items[0].get("keypoints")
-        count = len(first) // 3 if isinstance(first, Sequence) else 0
+        first = results.tables["keypoints"][0] if "keypoints" in results.tables else results.items[0].get("keypoints")
+        count = len(first) // 3 if isinstance(first, (Sequence, np.ndarray)) else 0
         if not count:
             raise EvalError(f"{results.name(0)} must have 'bbox' or 'keypoints'; got neither; {_RESULT}")
     table = results.lists("keypoints", 3 * count, way_out=f"write x, y, score for each of the {count} keypoints")

@@ -2,7 +2,7 @@
 
     from pose_eval.compat import COCO, COCOeval
 
-Numbers are those of the strict mode. Masks ("segm"), drawing and downloads are not here, nor are `evalImgs` and `ious`.
+Numbers are those of the strict mode. Masks ("segm"), drawing and downloads are not here.
 """
 
 # ruff: noqa: N802, N803, N815 (the names are pycocotools')
@@ -20,6 +20,7 @@ from typing import TypeAlias, cast
 import numpy as np
 
 from pose_eval.coco_columns import Identity, TruthFile, open_results, open_truth, read_problem
+from pose_eval.compat_images import ImageResult, image_results, pair_similarities
 from pose_eval.evaluation import Evaluation, evaluate
 from pose_eval.exceptions import EvalError
 from pose_eval.problem import Floats, box_areas, corners_to_boxes, keypoint_extents
@@ -126,7 +127,7 @@ class COCO:
         """
         print("Loading and preparing results...")
         started = time.time()
-        results = open_results(resFile)
+        results = open_results(resFile, plain=True)
         images = results.values("image_id", way_out="name the image of each result")
         for row, image in enumerate(images):
             if image not in self.imgs:
@@ -166,7 +167,8 @@ class COCOeval:
         cocoDt: the results, from `cocoGt.loadRes`.
         iouType: "keypoints" or "bbox".
 
-    After evaluate(), accumulate() and summarize() the numbers stand in `stats`, the arrays in `eval`.
+    After evaluate(), accumulate() and summarize() the numbers stand in `stats`, the arrays in `eval`, and what was
+    matched in `evalImgs` and `ious`; these two are for reading, accumulate() doesn't look at changes of them.
     """
 
     def __init__(self, cocoGt: COCO, cocoDt: COCO, iouType: str = "keypoints") -> None:
@@ -175,6 +177,7 @@ class COCOeval:
         self.eval: dict[str, object] = {}
         self.stats: Floats | list[float] = []
         self._evaluation: Evaluation | None = None
+        self._image_results: list[ImageResult | None] | None = None
 
     def evaluate(self) -> None:
         """Compare detections with annotations.
@@ -196,7 +199,39 @@ class COCOeval:
             _truth_file(self.cocoGt), results, rules, image_ids=params.imgIds, category_ids=params.catIds
         )
         self._evaluation = evaluate(problem, rules)
+        self._image_results = None
         print(f"DONE (t={time.time() - started:0.2f}s).")
+
+    @property
+    def evalImgs(self) -> list[ImageResult | None]:
+        """What was matched in each category, area range and image, in this order; computed when first asked for."""
+        if self._evaluation is None:
+            return []
+        if self._image_results is None:
+            images, categories = set(self.params.imgIds), list(self.params.catIds)
+            used = [
+                item
+                for item in self.cocoDt.dataset["annotations"]
+                if item["image_id"] in images and item["category_id"] in categories
+            ]
+            if not self.params.useCats:  # as the evaluation lists them
+                used.sort(key=lambda item: categories.index(_id(item, "category_id")))
+            self._image_results = image_results(
+                self._evaluation,
+                [item["id"] for item in used],
+                category_ids=categories if self.params.useCats else [-1],
+                areas=self.params.areaRng,
+            )
+        return self._image_results
+
+    @property
+    def ious(self) -> dict[tuple[object, object], Floats | list[float]]:
+        """OKS or IoU of each image and category, (D, G), best detection first; computed when asked for."""
+        if self._evaluation is None:
+            return {}
+        return pair_similarities(
+            self._evaluation, category_ids=list(self.params.catIds) if self.params.useCats else [-1]
+        )
 
     def accumulate(self) -> None:
         """Put precision, recall and scores into `eval`."""

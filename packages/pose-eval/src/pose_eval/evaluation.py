@@ -10,6 +10,7 @@ from pose_eval.average_precision import Curves, accumulate
 from pose_eval.candidates import Candidates, find_candidates
 from pose_eval.exceptions import EvalError
 from pose_eval.matching import Matches, match
+from pose_eval.memory import keep_freed_memory
 from pose_eval.problem import Floats, Problem
 from pose_eval.ranking import Ranking, rank_detections
 from pose_eval.rules import Rules
@@ -51,9 +52,15 @@ def evaluate(problem: Problem, rules: Rules) -> Evaluation:
                 f"{what} keypoints must be {len(rules.sigmas)} per person, one per sigma; got "
                 f"{columns.keypoints.shape[1]}; make the rules with the sigmas of this skeleton"
             )
+    keep_freed_memory()
     if not rules.by_category:
         problem = _join_categories(problem)
-    ranking = rank_detections(problem.detections, num_images=len(problem.image_ids), limit=rules.max_detections[-1])
+    ranking = rank_detections(
+        problem.detections,
+        num_images=len(problem.image_ids),
+        num_categories=len(problem.category_ids),
+        limit=rules.max_detections[-1],
+    )
     candidates = find_candidates(problem, ranking, rules)
     matches = match(candidates, problem, ranking, rules)
     curves = accumulate(problem, ranking, matches, rules)

@@ -8,7 +8,7 @@ import numpy as np
 
 from pose_eval.candidates import HIGHEST, Candidates
 from pose_eval.problem import Bools, Floats, Ints, Problem
-from pose_eval.ranking import Ranking, stable_order
+from pose_eval.ranking import Ranking, falling_order, place_in_run, stable_order
 from pose_eval.rules import Rules
 
 _WORD = 62  # columns that fit into the bits of one whole number
@@ -33,10 +33,12 @@ class Matches:
     words: Ints
     columns: int
 
-    def table(self) -> Bools:
-        """Spread the words out: (A * T, Q)."""
+    def table(self, rows: Ints | None = None) -> Bools:
+        """Spread the words of some rows, (R,), or of all out: (A * T, R)."""
+        words = self.words if rows is None else self.words[:, rows]
+        bits = np.unpackbits(words.astype("<i8")[..., None].view(np.uint8), axis=2, bitorder="little")  # (W, R, 64)
         columns = np.arange(self.columns)
-        return np.asarray(self.words[columns // _WORD] >> (columns % _WORD)[:, None] & 1, np.bool_)
+        return np.ascontiguousarray(bits[columns // _WORD, :, columns % _WORD]).view(np.bool_)
 
     def column(self, index: int) -> Bools:
         """Say which rows hold in one column: (Q,)."""
@@ -100,14 +102,15 @@ def _wishes(candidates: Candidates, ranking: Ranking, reached: Ints, counts: Int
     reached, counts = reached[order], counts[order]
     first = np.diff(found, prepend=-1) != 0
     single = first & np.append(first[1:], True)
-    many = np.flatnonzero(~single)
-    many = many[np.lexsort((-people[many], -similarity[many], found[many]))]
+    many = np.flatnonzero(~single)[::-1]  # of equally similar people, the last in the file is preferred
+    many = many[falling_order(similarity[many])]
+    many = many[stable_order(found[many])]
     rows = np.concatenate([many, many])
     columns = np.concatenate([reached[many] & counts[many], reached[many] & ~counts[many]])
     chosen = np.flatnonzero(columns)
-    chosen = chosen[np.lexsort((chosen >= len(many), found[rows[chosen]]))]
+    chosen = chosen[stable_order(found[rows[chosen]])]  # the counted ones of a detection stay before its ignored ones
     rows, columns = rows[chosen], columns[chosen]
-    place = np.arange(len(rows)) - np.searchsorted(found[rows], found[rows])
+    place = place_in_run(found[rows])
 
     rows = np.concatenate([np.flatnonzero(single), rows])
     columns = np.concatenate([reached[single], columns])
@@ -121,7 +124,7 @@ def _wishes(candidates: Candidates, ranking: Ranking, reached: Ints, counts: Int
 def _turns(found: Ints, first: Bools, ranking: Ranking) -> Ints:
     """Number the detections of each image that have candidates, best first: (P,)."""
     cells = ranking.cells[found[first]]
-    return np.asarray((np.arange(len(cells)) - np.searchsorted(cells, cells))[np.cumsum(first) - 1])
+    return np.asarray(place_in_run(cells)[np.cumsum(first) - 1])
 
 
 def _grant(wishes: _Wishes, crowd: Bools) -> Matches:

@@ -22,6 +22,7 @@ class OksTruths:
     Args:
         keypoints: (M, K, 2) xy image pixels.
         labelled: (M, K).
+        counts: (M,) number of labelled points.
         areas: (M,) px².
         variances: (K,) squared falloff, (2 sigma)².
         grown: (M, 4) x0 y0 x1 y1: each box grown by its own width and height on every side.
@@ -29,6 +30,7 @@ class OksTruths:
 
     keypoints: Floats
     labelled: Bools
+    counts: Ints
     areas: Floats
     variances: Floats
     grown: Floats
@@ -75,6 +77,7 @@ def prepare_truths(keypoints: Floats, *, labelled: Bools, areas: Floats, boxes: 
     return OksTruths(
         keypoints=np.ascontiguousarray(keypoints, np.float64),
         labelled=np.asarray(labelled, np.bool_),
+        counts=np.count_nonzero(labelled, axis=1),
         areas=np.asarray(areas, np.float64) + _EPS,
         variances=np.asarray((sigmas * 2) ** 2),
         grown=np.stack([x - w, y - h, x + w * 2, y + h * 2], axis=1),
@@ -93,7 +96,7 @@ def pair_oks(keypoints: Floats, truths: OksTruths, *, found: Ints, people: Ints)
     Returns:
         (P,) OKS.
     """
-    counts = np.count_nonzero(truths.labelled, axis=1)[people]
+    counts = truths.counts[people]
     result = np.empty(len(people))
     order = np.argsort(counts.astype(np.uint16), kind="stable")
     bounds = np.searchsorted(counts[order], np.arange(keypoints.shape[1] + 2))
@@ -118,8 +121,8 @@ class HopelessPairs:
     largest variance. And if all points lie in the grown box of a person without labelled points, OKS is exactly 1.
 
     Args:
-        corners: (4, N) x0 y0 x1 y1 around the points of found people.
-        regions: (4, M) x0 y0 x1 y1 around the labelled points (or the grown box) of annotated people.
+        corners: (N, 4) x0 y0 x1 y1 around the points of found people.
+        regions: (M, 4) x0 y0 x1 y1 around the labelled points (or the grown box) of annotated people.
         limits: (M,) squared gap from which on a pair is hopeless.
         labelled: (M,) the person has a labelled point.
     """
@@ -138,38 +141,40 @@ class HopelessPairs:
             truths: the annotated people.
             threshold: the similarity that a pair has to reach.
         """
-        seen = np.asarray(truths.labelled.any(axis=1))
-        # An unlabelled point must not widen the region: the first labelled one stands in for it.
-        first = truths.keypoints[np.arange(len(seen)), truths.labelled.argmax(axis=1)]
-        points = np.where(truths.labelled[..., None], truths.keypoints, first[:, None])
-        regions = np.where(seen[:, None], keypoint_extents(points), truths.grown)
-        widest = np.where(truths.labelled | ~seen[:, None], truths.variances, 0).max(axis=1)
+        seen = truths.counts > 0
+        regions, widest = truths.grown.copy(), np.full(len(seen), truths.variances.max())
+        people = np.flatnonzero(seen)
+        for start in range(0, len(people), _CHUNK):
+            rows = people[start : start + _CHUNK]
+            regions[rows], widest[rows] = _labelled_region(truths, rows)
         limits = np.full(len(regions), np.inf)
         if threshold > 0:
             limits = -2 * np.log(threshold) * _SAFETY * widest * truths.areas
-        return cls(np.ascontiguousarray(extents.T), np.ascontiguousarray(regions.T), limits, seen)
+        return cls(extents, regions, limits, seen)
 
     def keep(self, found: Ints, people: Ints) -> Bools:
         """Say for pairs, (P,) rows each, which of them need a closer look."""
-        squared = np.zeros(len(found))
-        for axis in (0, 1):
-            gap = self.regions[axis].take(people)
-            gap -= self.corners[axis + 2].take(found)
-            other = self.corners[axis].take(found)
-            other -= self.regions[axis + 2].take(people)
-            np.maximum(gap, other, out=gap)
-            np.maximum(gap, 0, out=gap)
-            gap *= gap
-            squared += gap
-        return np.asarray(squared <= self.limits.take(people))
+        corners, regions = self.corners.take(found, axis=0), self.regions.take(people, axis=0)
+        gaps = np.maximum(regions[:, :2] - corners[:, 2:], corners[:, :2] - regions[:, 2:])
+        np.maximum(gaps, 0, out=gaps)
+        gaps *= gaps
+        return np.asarray(gaps[:, 0] + gaps[:, 1] <= self.limits.take(people))
 
     def sure(self, found: Ints, people: Ints) -> Bools:
         """Say for pairs, (P,) rows each, which of them have an OKS of exactly 1."""
-        inside = ~self.labelled.take(people)
-        for axis in (0, 1):
-            inside &= self.corners[axis].take(found) >= self.regions[axis].take(people)
-            inside &= self.corners[axis + 2].take(found) <= self.regions[axis + 2].take(people)
-        return inside
+        corners, regions = self.corners.take(found, axis=0), self.regions.take(people, axis=0)
+        within = (corners[:, :2] >= regions[:, :2]) & (corners[:, 2:] <= regions[:, 2:])
+        return np.asarray(within[:, 0] & within[:, 1] & ~self.labelled.take(people))
+
+
+def _labelled_region(truths: OksTruths, rows: Ints) -> tuple[Floats, Floats]:
+    """Find the box around the labelled points of people who have some, (R, 4), and their largest variance, (R,)."""
+    labelled, points = truths.labelled[rows], truths.keypoints[rows]
+    # An unlabelled point must not widen the region: the first labelled one stands in for it.
+    first = points[np.arange(len(rows)), labelled.argmax(axis=1)]
+    regions = keypoint_extents(np.where(labelled[..., None], points, first[:, None]))
+    by_variance = np.argsort(-truths.variances, kind="stable")
+    return regions, truths.variances[by_variance[labelled[:, by_variance].argmax(axis=1)]]
 
 
 def _labelled_terms(points: Floats, truths: OksTruths, people: Ints, count: int) -> Floats:

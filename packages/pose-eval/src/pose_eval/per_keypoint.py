@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,7 @@ class KeypointNumbers:
         pixels: (K,) mean distance, in image pixels.
         of_size: (K,) mean distance, in units of the square root of the person's area.
         of_box: (K,) mean distance, in units of the longer side of the person's box.
+        of_lengths: (K,) by name: mean distance in units of the lengths that were given under this name.
         labelled: (K,) share of the people that count for whom it is labelled.
         calibration: (K,) expected calibration error: the mean difference between the keypoint's score and its term in
             OKS, over ten bins of score (Guo et al., "On Calibration of Modern Neural Networks", ICML 2017).
@@ -40,16 +42,22 @@ class KeypointNumbers:
     pixels: Floats
     of_size: Floats
     of_box: Floats
+    of_lengths: dict[str, Floats]
     labelled: Floats
     calibration: Floats
     found: Ints
 
 
-def keypoint_numbers(evaluation: Evaluation) -> KeypointNumbers:
+def keypoint_numbers(evaluation: Evaluation, *, lengths: Mapping[str, Floats] | None = None) -> KeypointNumbers:
     """Take an evaluation of keypoints apart by keypoint.
 
+    Args:
+        evaluation: of keypoints.
+        lengths: further reference lengths by name, (M,) pixels for the annotations of `evaluation.problem.truths`: from
+            `torso_lengths` or `head_lengths`, say. People with 0 are left out of the mean.
+
     Raises:
-        EvalError: it compared boxes, or its rules lack the threshold .5.
+        EvalError: it compared boxes, its rules lack the threshold .5, or a length isn't one per annotation.
     """
     sigmas = evaluation.rules.sigmas
     if sigmas is None:
@@ -64,6 +72,7 @@ def keypoint_numbers(evaluation: Evaluation) -> KeypointNumbers:
     alone = evaluate_parts(evaluation, {str(point): np.array([point]) for point in range(len(sigmas))})
     averages = [metrics_of(part) for part in alone.values()]
     counted = ~truths.ignored
+    references = {name: _checked(values, len(truths), name)[pairs.people] for name, values in (lengths or {}).items()}
     return KeypointNumbers(
         ap=np.array([metrics.ap for metrics in averages]),
         ar=np.array([metrics.ar for metrics in averages]),
@@ -71,10 +80,23 @@ def keypoint_numbers(evaluation: Evaluation) -> KeypointNumbers:
         pixels=_means(distances, labelled),
         of_size=_means(distances / np.sqrt(areas), labelled),
         of_box=_means(distances / longest, labelled),
+        of_lengths={
+            name: _means(distances / np.where(own > 0, own, 1)[:, None], labelled & (own > 0)[:, None])
+            for name, own in references.items()
+        },
         labelled=truths.labelled[counted].sum(axis=0) / max(np.count_nonzero(counted), 1),
         calibration=_calibration(found.keypoint_scores[pairs.found], terms, labelled),
         found=np.count_nonzero(labelled, axis=0),
     )
+
+
+def _checked(lengths: Floats, count: int, name: str) -> Floats:
+    if np.shape(lengths) != (count,):
+        raise EvalError(
+            f"lengths '{name}' must be ({count},), one per annotation; got {np.shape(lengths)}; "
+            "compute them from the truths of the evaluation's problem"
+        )
+    return np.asarray(lengths, np.float64)
 
 
 def _means(values: Floats, chosen: Bools) -> Floats:

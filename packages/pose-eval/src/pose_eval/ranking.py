@@ -20,15 +20,24 @@ class Ranking:
         cells: (P,) category * number of images + image.
         ranks: (P,) 0 for the best detection of its cell.
         overall: (P,) positions in `rows`, sorted by category, then falling score over all images.
+        starts: (C + 1,) where each category begins in `overall`, and where the last one ends.
     """
 
     rows: Ints
     cells: Ints
     ranks: Ints
     overall: Ints
+    starts: Ints
+
+    def first(self, most: int) -> tuple[Ints, Ints]:
+        """Keep the best so many detections of each cell: `overall` and `starts` without the others."""
+        kept = self.ranks[self.overall] < most
+        if kept.all():
+            return self.overall, self.starts
+        return self.overall[kept], np.append(0, np.cumsum(kept))[self.starts]
 
 
-def rank_detections(detections: Detections, *, num_images: int, limit: int) -> Ranking:
+def rank_detections(detections: Detections, *, num_images: int, num_categories: int, limit: int) -> Ranking:
     """Sort detections and keep the best of each cell.
 
     Ties in score are resolved as pycocotools does: by image id, then by the order of the file.
@@ -36,22 +45,31 @@ def rank_detections(detections: Detections, *, num_images: int, limit: int) -> R
     Args:
         detections: all of them.
         num_images: I.
+        num_categories: C.
         limit: how many detections a cell keeps.
     """
     cells = detections.categories * num_images + detections.images
-    by_cell = stable_order(cells)
-    overall = by_cell[falling_order(detections.scores[by_cell])]
+    by_image = stable_order(detections.images)
+    overall = by_image[falling_order(detections.scores[by_image])]
     rows = overall[stable_order(cells[overall])]
     cells = cells[rows]
-    fresh = np.flatnonzero(np.diff(cells, prepend=-1))
-    ranks = np.arange(len(cells)) - np.repeat(fresh, np.diff(fresh, append=len(cells)))
+    ranks = place_in_run(cells)
     kept = ranks < limit
     places = np.full(len(rows), -1)
     places[rows[kept]] = np.arange(np.count_nonzero(kept))
     overall = places[overall]
     overall = overall[overall >= 0]
     rows, cells, ranks = rows[kept], cells[kept], ranks[kept]
-    return Ranking(rows, cells, ranks, overall[stable_order(cells[overall] // max(num_images, 1))])
+    starts = np.searchsorted(cells, np.arange(num_categories + 1) * num_images)
+    if num_categories > 1:
+        overall = overall[stable_order(cells[overall] // max(num_images, 1))]
+    return Ranking(rows, cells, ranks, overall, starts)
+
+
+def place_in_run(keys: Ints) -> Ints:
+    """Number the entries of each run of equal keys from 0: (N,) for (N,) keys from 0 up."""
+    first = np.flatnonzero(np.diff(keys, prepend=-1))
+    return np.asarray(np.arange(len(keys)) - np.repeat(first, np.diff(first, append=len(keys))))
 
 
 def stable_order(keys: Ints) -> Ints:
@@ -77,5 +95,5 @@ def falling_order(values: Floats) -> Ints:
     if not ties.any():
         return order
     # A quick sort and a repair of the ties together take a third of the time of a stable sort.
-    group = np.concatenate([[0], np.cumsum(~ties)])
-    return np.asarray(np.sort(group * len(values) + order) % len(values))
+    group = np.concatenate([[0], np.cumsum(~ties)]) * len(values)
+    return np.asarray(np.sort(group + order) - group)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
 from itertools import chain
 from pathlib import Path
@@ -20,11 +18,11 @@ from pose_eval.problem import Floats
 Record: TypeAlias = Mapping[str, object]
 
 
-def read_json(path: Path) -> object:
-    """Read a JSON file, with orjson where it is installed (the extra `fast`).
+def read_bytes(path: Path) -> bytes:
+    """Read a file that has to hold something.
 
     Raises:
-        EvalError: the file is missing, empty or not JSON.
+        EvalError: the file is missing or empty.
     """
     try:
         content = path.read_bytes()
@@ -32,9 +30,20 @@ def read_json(path: Path) -> object:
         raise EvalError(f"{path} must be a readable JSON file; got {error.strerror}; check the path") from error
     if not content or content.isspace():
         raise EvalError(f"{path} must hold JSON; got an empty file; an empty list of detections is written []")
+    return content
+
+
+def read_json(path: Path) -> object:
+    """Read a JSON file, with orjson where it is installed (the extra `fast`).
+
+    Raises:
+        EvalError: the file is missing, empty or not JSON.
+    """
     try:
-        return _parse(content)
+        return _parse(read_bytes(path))
     except ValueError as error:
+        if isinstance(error, EvalError):
+            raise
         raise EvalError(f"{path} must hold JSON; got {error}; was it cut off?") from error
 
 
@@ -43,23 +52,10 @@ def _parse(content: bytes) -> object:
         loads = import_module("orjson").loads
     except ImportError:
         loads = json.loads
-    with _without_garbage_collection():
-        try:
-            return loads(content)
-        except ValueError:  # orjson refuses NaN and Infinity; Python reads them, and they are refused by name later
-            return json.loads(content)
-
-
-@contextmanager
-def _without_garbage_collection() -> Iterator[None]:
-    # Python would search millions of fresh values for cycles that can't be there, and take twice the time.
-    enabled = gc.isenabled()
-    gc.disable()
     try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+        return loads(content)
+    except ValueError:  # orjson refuses NaN and Infinity; Python reads them, and they are refused by name later
+        return json.loads(content)
 
 
 @dataclass(frozen=True)
@@ -70,11 +66,15 @@ class Records:
         items: the records.
         source: the file's name, or "ground truth" / "detections" for objects in memory.
         kind: what one record is: "annotation", "detection", "image" or "category".
+        scalars: (N,) values by key, where they are known without the records.
+        tables: (N, L) numbers by key, likewise.
     """
 
     items: Sequence[Record]
     source: str
     kind: str
+    scalars: Mapping[str, list[object]] = field(default_factory=dict)
+    tables: Mapping[str, Floats] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -82,6 +82,12 @@ class Records:
     def take(self, rows: Sequence[int]) -> Records:
         """Pick records by position."""
         return Records([self.items[row] for row in rows], self.source, self.kind)
+
+    def has_list(self, key: str) -> bool:
+        """Say whether the first record has a list with something in it under a key."""
+        if self.tables:
+            return key in self.tables and self.tables[key].shape[1] > 0
+        return bool(len(self) and self.items[0].get(key))
 
     def name(self, row: int) -> str:
         """Name a record as a user finds it: by file, id and image."""
@@ -96,6 +102,8 @@ class Records:
         Raises:
             EvalError: a record doesn't have it.
         """
+        if key in self.scalars:
+            return self.scalars[key]
         try:
             return [item[key] for item in self.items]
         except (KeyError, TypeError):
@@ -132,6 +140,9 @@ class Records:
         Raises:
             EvalError: a list is missing, has another length, or holds something that is not a finite number.
         """
+        if key in self.tables and self.tables[key].shape[1] == length:
+            self._check_finite(self.tables[key], key, way_out)
+            return self.tables[key]
         values = self.values(key, way_out=way_out)
         try:
             lengths = set(map(len, cast(list[list[float]], values)))

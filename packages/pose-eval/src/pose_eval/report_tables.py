@@ -11,9 +11,10 @@ from pose_eval.errors import KINDS, ErrorDiagnosis, diagnose_errors
 from pose_eval.evaluation import Evaluation
 from pose_eval.metrics import class_ap
 from pose_eval.operating_point import best_f1, score_curve
+from pose_eval.pck import torso_lengths
 from pose_eval.per_image import image_numbers
 from pose_eval.per_keypoint import keypoint_numbers
-from pose_eval.problem import Ints
+from pose_eval.problem import Floats, Ints
 from pose_eval.report import Report, Table, row_of
 from pose_eval.rules import Rules
 from pose_eval.summary import Line, summary_lines
@@ -116,24 +117,35 @@ def _classes(evaluation: Evaluation, names: Sequence[str]) -> Table:
 
 
 def _keypoints(evaluation: Evaluation, names: Sequence[str]) -> Table:
-    numbers = keypoint_numbers(evaluation)
-    columns = (
-        numbers.ap,
-        numbers.ar,
-        numbers.oks,
-        numbers.pixels,
-        numbers.of_size,
-        numbers.of_box,
-        numbers.labelled,
-        numbers.calibration,
-    )
-    rows = tuple(row_of(name, [column[row] for column in columns]) for row, name in enumerate(names))
+    torso = _torso(evaluation, names)
+    numbers = keypoint_numbers(evaluation, lengths={} if torso is None else {"torso": torso})
+    columns = {
+        "AP": numbers.ap,
+        "AR": numbers.ar,
+        "OKS": numbers.oks,
+        "pixels": numbers.pixels,
+        "/ size": numbers.of_size,
+        "/ box": numbers.of_box,
+        **{f"/ {name}": values for name, values in numbers.of_lengths.items()},
+        "labelled": numbers.labelled,
+        "calibration": numbers.calibration,
+    }
+    rows = tuple(row_of(name, [column[row] for column in columns.values()]) for row, name in enumerate(names))
     note = (
         "AP and AR with this keypoint alone; from OKS on over people found at OKS .50: similarity, distance in pixels, "
-        "per root of the area, per longer side of the box; labelled: share of people; calibration: error of its score."
+        "per root of the area, per longer side of the box"
+        f"{'' if torso is None else ', per torso (left shoulder to right hip)'}; "
+        "labelled: share of people; calibration: error of its score."
     )
-    heads = ("keypoint", "AP", "AR", "OKS", "pixels", "/ size", "/ box", "labelled", "calibration")
-    return Table("By keypoint", heads, rows, note)
+    return Table("By keypoint", ("keypoint", *columns), rows, note)
+
+
+def _torso(evaluation: Evaluation, names: Sequence[str]) -> Floats | None:
+    if "left_shoulder" not in names or "right_hip" not in names:
+        return None
+    truths = evaluation.problem.truths
+    ends = {"shoulder": names.index("left_shoulder"), "hip": names.index("right_hip")}
+    return torso_lengths(truths.keypoints, truths.labelled, **ends)
 
 
 def _errors(diagnosis: ErrorDiagnosis) -> Table:
