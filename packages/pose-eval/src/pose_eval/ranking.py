@@ -49,17 +49,21 @@ def rank_detections(detections: Detections, *, num_images: int, num_categories: 
         limit: how many detections a cell keeps.
     """
     cells = detections.categories * num_images + detections.images
-    by_image = stable_order(detections.images)
-    overall = by_image[falling_order(detections.scores[by_image])]
+    if np.any(detections.images[1:] < detections.images[:-1]):
+        by_image = stable_order(detections.images)
+        overall = by_image[falling_order(detections.scores[by_image])]
+    else:
+        overall = falling_order(detections.scores)
     rows = overall[stable_order(cells[overall])]
     cells = cells[rows]
     ranks = place_in_run(cells)
-    kept = ranks < limit
-    places = np.full(len(rows), -1)
-    places[rows[kept]] = np.arange(np.count_nonzero(kept))
+    places = np.empty(len(rows), np.int64)
+    places[rows] = np.arange(len(rows))
     overall = places[overall]
-    overall = overall[overall >= 0]
-    rows, cells, ranks = rows[kept], cells[kept], ranks[kept]
+    kept = ranks < limit
+    if not kept.all():
+        overall = (np.cumsum(kept) - 1)[overall[kept[overall]]]
+        rows, cells, ranks = rows[kept], cells[kept], ranks[kept]
     starts = np.searchsorted(cells, np.arange(num_categories + 1) * num_images)
     if num_categories > 1:
         overall = overall[stable_order(cells[overall] // max(num_images, 1))]
@@ -89,11 +93,20 @@ def falling_order(values: Floats) -> Ints:
     """Sort from high to low, equal values in their given order and NaN last."""
     if np.isnan(values).any():
         return np.argsort(-values, kind="stable")
-    order = np.argsort(-values)
+    # The place of a value stands in the last bits of a whole number that begins like the value: sorting such numbers
+    # takes a fifth of the time of a stable argsort, and equal values keep their order.
+    spare = max(len(values) - 1, 1).bit_length()
+    bits = (values + 0.0).view(np.int64)  # the sum makes -0 equal to 0
+    keys = ~(bits ^ (bits >> 63 & np.int64(2**63 - 1)))
+    keys = keys >> spare << spare
+    keys |= np.arange(len(values))
+    keys.sort()
+    order = np.asarray(keys & ((1 << spare) - 1))
     ranked = values[order]
-    ties = ranked[1:] == ranked[:-1]
-    if not ties.any():
-        return order
-    # A quick sort and a repair of the ties together take a third of the time of a stable sort.
-    group = np.concatenate([[0], np.cumsum(~ties)]) * len(values)
-    return np.asarray(np.sort(group + order) - group)
+    wrong = np.flatnonzero(ranked[1:] > ranked[:-1])
+    if len(wrong):  # values that differ in their last bits only
+        heads = keys >> spare
+        groups = np.unique(heads[wrong])
+        near = np.flatnonzero(groups[np.minimum(np.searchsorted(groups, heads), len(groups) - 1)] == heads)
+        order[near] = order[near][np.lexsort((order[near], -ranked[near], heads[near]))]
+    return order
