@@ -95,7 +95,7 @@ def test_pieces_make_the_whole(make, tmp_path, monkeypatch):
     for record in content:
         record["note"] = "]"
     columns = read_result_columns(written(path, content))
-    assert columns.scalars["score"] == [row / 10 for row in range(9)]
+    assert columns.scalars["score"].tolist() == [row / 10 for row in range(9)]
     expected = [record["keypoints"] for record in content]
     assert columns.lists["keypoints"].tolist() == expected
     assert columns.items[8] == content[8]

@@ -172,30 +172,35 @@ def _id_array(rows: dict[Identity, int]) -> Ids:
 
 def _check_results(results: Records, *, images: set[Identity], categories: set[Identity], source: str) -> None:
     for key, known in (("image_id", images), ("category_id", categories)):
-        values = _identities(results.values(key, way_out=_RESULT), results)
-        unknown = set(values) - known
-        if unknown:
-            row = next(i for i, value in enumerate(values) if value in unknown)
+        values = _ids(results, key, _RESULT)
+        unknown = np.flatnonzero(_looked_up(values, _rows(list(known))) < 0)
+        if len(unknown):
+            row = int(unknown[0])
             what = key.removesuffix("_id")
             raise EvalError(
-                f"{results.name(row)}: '{key}' must be one of {source}; got {values[row]!r}; "
+                f"{results.name(row)}: '{key}' must be one of {source}; got {results.items[row][key]!r}; "
                 f"evaluate against the ground truth with this {what}, or take its results out"
             )
 
 
 def _places(records: Records, images: dict[Identity, int], categories: dict[Identity, int]) -> tuple[Ints, Ints]:
     """Find the image's and the category's row of each record: (N,) each, -1 for one that isn't evaluated."""
-    image_ids = records.values("image_id", way_out="name the image of each annotation")
-    category_ids = records.values("category_id", way_out="name the category of each annotation")
     return (
-        _looked_up(_identities(image_ids, records), images),
-        _looked_up(_identities(category_ids, records), categories),
+        _looked_up(_ids(records, "image_id", "name the image of each annotation"), images),
+        _looked_up(_ids(records, "category_id", "name the category of each annotation"), categories),
     )
 
 
-def _looked_up(ids: list[Identity], rows: dict[Identity, int]) -> Ints:
+def _ids(records: Records, key: str, way_out: str) -> list[Identity] | Ints:
+    known = records.scalars.get(key)
+    if isinstance(known, np.ndarray) and known.dtype.kind == "i":
+        return cast(Ints, known)
+    return _identities(records.values(key, way_out=way_out), records)
+
+
+def _looked_up(ids: list[Identity] | Ints, rows: dict[Identity, int]) -> Ints:
     """Find the row of each id: (N,), -1 for an unknown one."""
-    known, wanted = _id_array(rows), np.array(ids) if ids else np.zeros(0, np.int64)
+    known, wanted = _id_array(rows), np.array(ids) if len(ids) else np.zeros(0, np.int64)
     if not len(known) or known.dtype.kind != "i" or wanted.dtype.kind != "i":
         return np.fromiter((rows.get(identity, -1) for identity in ids), np.int64, len(ids))
     places = np.minimum(np.searchsorted(known, wanted), len(known) - 1)

@@ -109,11 +109,14 @@ def keypoint_extents(keypoints: Floats) -> Floats:
     Returns:
         (N, 4) x0 y0 x1 y1; zeros if K is 0.
     """
-    extents = np.zeros((len(keypoints), 4))
-    for start in range(0, len(keypoints) if keypoints.shape[1] else 0, _CHUNK):
+    people, points = keypoints.shape[:2]
+    extents = np.zeros((people, 4))
+    for start in range(0, people if points else 0, _CHUNK):
         chunk = keypoints[start : start + _CHUNK]
-        extents[start : start + _CHUNK, :2] = _fold(chunk, np.minimum)
-        extents[start : start + _CHUNK, 2:] = _fold(chunk, np.maximum)
+        # Folding over the first axis has long inner loops: with the copy it takes a fifth of the time of axis=1.
+        columns = np.ascontiguousarray(chunk.reshape(len(chunk), 2 * points).T).reshape(points, 2, len(chunk))
+        extents[start : start + _CHUNK, :2] = columns.min(axis=0).T
+        extents[start : start + _CHUNK, 2:] = columns.max(axis=0).T
     return extents
 
 
@@ -125,14 +128,3 @@ def corners_to_boxes(corners: Floats) -> Floats:
 def box_areas(boxes: Floats) -> Floats:
     """Multiply width by height of (N, 4) xywh boxes."""
     return np.asarray(boxes[:, 2] * boxes[:, 3])
-
-
-def _fold(keypoints: Floats, fold: np.ufunc) -> Floats:
-    # Halving the rows keeps the inner loop long; reduce(axis=1) is five times slower for K = 17.
-    while (points := keypoints.shape[1]) > 1:
-        half = points // 2
-        folded: Floats = fold(keypoints[:, :half], keypoints[:, half : 2 * half])
-        if points % 2:
-            fold(folded[:, :1], keypoints[:, 2 * half :], out=folded[:, :1])
-        keypoints = folded
-    return keypoints[:, 0]

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TypeAlias, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pose_eval.exceptions import EvalError
 from pose_eval.problem import Floats
 
 Record: TypeAlias = Mapping[str, object]
+Scalars: TypeAlias = list[object] | NDArray[np.int64] | NDArray[np.float64]
 
 
 def read_bytes(path: Path) -> bytes:
@@ -73,7 +75,7 @@ class Records:
     items: Sequence[Record]
     source: str
     kind: str
-    scalars: Mapping[str, list[object]] = field(default_factory=dict)
+    scalars: Mapping[str, Scalars] = field(default_factory=dict)
     tables: Mapping[str, Floats] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -103,7 +105,7 @@ class Records:
             EvalError: a record doesn't have it.
         """
         if key in self.scalars:
-            return self.scalars[key]
+            return list(self.scalars[key])
         try:
             return [item[key] for item in self.items]
         except (KeyError, TypeError):
@@ -125,7 +127,8 @@ class Records:
         Raises:
             EvalError: a value is missing, not a number, or not finite.
         """
-        values = self.values(key, way_out=way_out)
+        known = self.scalars.get(key)
+        values = known if isinstance(known, np.ndarray) else self.values(key, way_out=way_out)
         try:
             column = np.array(values, dtype=np.float64).reshape(len(values))
         except (TypeError, ValueError):

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, cast, overload
 import numpy as np
 
 from pose_eval.problem import Floats
-from pose_eval.records import Record, read_json
+from pose_eval.records import Record, Scalars, read_json
 
 _Parser: TypeAlias = Any  # simdjson declares no types
 _Element: TypeAlias = Any
@@ -32,12 +32,12 @@ class ResultColumns:
     """What an evaluation needs of each of the N records of a results file.
 
     Args:
-        scalars: by key, (N,) values as they stand in the file.
+        scalars: by key, (N,) values; numbers of one kind as an array.
         lists: by key, (N, L) numbers.
         items: the records themselves; the file is read again when one is asked for.
     """
 
-    scalars: dict[str, list[object]]
+    scalars: dict[str, Scalars]
     lists: dict[str, Floats]
     items: Sequence[Record]
 
@@ -87,7 +87,7 @@ def read_result_columns(path: Path) -> ResultColumns | None:
         return None
     count = sum(piece.count for piece in pieces)
     return ResultColumns(
-        {key: list(chain.from_iterable(piece.scalars[key] for piece in pieces)) for key in layout.scalars},
+        {key: _column([piece.scalars[key] for piece in pieces]) for key in layout.scalars},
         {key: np.concatenate([piece.lists[key] for piece in pieces]) for key in layout.lists},
         LazyRecords(path, count),
     )
@@ -130,6 +130,14 @@ class _Layout:
             {key: [record[key] for record in records] for key in self.scalars},
             {key: _table([record[key] for record in records], length) for key, length in self.lists.items()},
         )
+
+
+def _column(parts: list[list[object]]) -> Scalars:
+    """Join values; numbers of one kind become an array."""
+    kinds = {kind for part in parts for kind in set(map(type, part))}
+    if kinds == {int} or kinds == {float}:
+        return np.concatenate([np.array(part) for part in parts])
+    return list(chain.from_iterable(parts))
 
 
 def _table(lists: list[_Element], length: int) -> Floats:
