@@ -26,6 +26,7 @@ from package_info import (  # noqa: E402 - lies in tools/
     needs_torch,
     outside_requirements,
     siblings,
+    usual_extras,
 )
 
 CONSTRAINTS = ROOT / "constraints.txt"
@@ -36,8 +37,10 @@ PYTHON = str(SCRIPTS / "python")
 
 THIS_PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+OLDEST_NUMPY_PYTHONS = ("3.10", "3.11", "3.12")  # numpy 1.26 has no wheel for later ones
 NO_INDEX = ("--no-index", "--no-deps")
 BUILDERS = ("hatchling", "editables")
+TFJS = ("@tensorflow/tfjs@4.22.0", "@tensorflow/tfjs-backend-wasm@4.22.0")
 CHECKERS = ("mypy", "types-PyYAML", "tomli", "import-linter")  # tomli: what mypy reads of it for Python 3.10
 
 # Networks in tests are so small that on a busy machine torch's threads wait for each other far longer than they work.
@@ -150,6 +153,66 @@ def alone(session: nox.Session, package: Package) -> None:
             session.install("-q", "-c", str(CONSTRAINTS), *package.test_requirements)
             settings = ("-c", str(ROOT / "pyproject.toml"), "--rootdir", name, "-p", "no:cacheprovider")
             session.run("python", "-m", "pytest", *settings, "tests", *session.posargs, env=ONE_THREAD)
+        oldest = oldest_numpy(package)
+        if oldest and session.python in OLDEST_NUMPY_PYTHONS:
+            session.log(f"{package.name} with {oldest}")
+            session.install("-q", oldest)
+            session.run("python", "-m", "pytest", *settings, "tests", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session(requires=["wheels"])
+def tensorflow(session: nox.Session) -> None:
+    """SavedModel, frozen graph, TFLite, Edge TPU and, where npm is on the PATH, TF.js: converted and run."""
+    modules = ["tensorflow", "ai_edge_litert"]
+    environment = {}
+    if npm := shutil.which("npm"):
+        folder = Path(session.create_tmp()).resolve()
+        session.run(npm, "install", "--silent", "--ignore-scripts", "--prefix", str(folder), *TFJS, external=True)
+        environment["NODE_PATH"] = str(folder / "node_modules")
+        modules.append("node")
+    else:
+        session.log("npm is not on the PATH: TF.js is left out")
+    extras = ("convert", "tensorflow", "tflite", "litert")
+    try_export(session, extras, tests=("tensorflow", "tflite", "tfjs"), must=modules, environment=environment)
+
+
+@nox.session(requires=["wheels"])
+def paddle(session: nox.Session) -> None:
+    """Paddle inference models: converted and run."""
+    try_export(session, ("convert", "paddle"), tests=("paddle",), must=["paddle"], environment={})
+
+
+def try_export(
+    session: nox.Session,
+    extras: tuple[str, ...],
+    *,
+    tests: tuple[str, ...],
+    must: list[str],
+    environment: dict[str, str],
+) -> None:
+    """Run tests of pose-export in an environment of its wheel and some extras, where nothing may be missing.
+
+    Args:
+        tests: the middle of their names: test_export_<name>.py.
+        must: modules without which a test fails rather than being skipped.
+    """
+    package = next(one for one in PACKAGES if one.name == "pose-export")
+    install_wheels(session, package, extras)
+    session.install("-q", "-c", str(CONSTRAINTS), *package.test_requirements)
+    with tempfile.TemporaryDirectory(prefix=f"{package.name}-") as name, session.chdir(name):
+        unpack_tests(package, Path(name))
+        settings = ("-c", str(ROOT / "pyproject.toml"), "--rootdir", name, "-p", "no:cacheprovider")
+        files = [f"tests/test_export_{test}.py" for test in tests]
+        environment = {**ONE_THREAD, **environment, "POSE_EXPORT_MUST": ",".join(must)}
+        session.run("python", "-m", "pytest", *settings, *files, *session.posargs, env=environment)
+
+
+def oldest_numpy(package: Package) -> str | None:
+    """The oldest numpy that a package of numpy alone declares to work with; others can't choose it freely."""
+    if [word.name for word in package.requirements] != ["numpy"]:
+        return None
+    floor = next(bound.version for bound in package.requirements[0].specifier if bound.operator == ">=")
+    return f"numpy=={floor}.*"
 
 
 def install_everything(session: nox.Session) -> None:
@@ -158,7 +221,7 @@ def install_everything(session: nox.Session) -> None:
     Siblings are never resolved from an index, where other people own some of the names: pip gets the requirements
     from outside first, with the siblings left out, and then the six folders with no index at all.
     """
-    outside = {word for package in PACKAGES for word in outside_requirements(package, package.extras)}
+    outside = {word for package in PACKAGES for word in outside_requirements(package, usual_extras(package))}
     outside.update(CHECKERS, *(package.test_requirements for package in PACKAGES))
     folders = [word for package in PACKAGES for word in ("-e", str(package.folder))]
     stamp = ENVIRONMENT / "installed-by-nox.txt"

@@ -92,7 +92,7 @@ def take_turns(tools: list[str], folder: Path, runs: int) -> dict[str, list[dict
 
 def measure(tool: str, folder: Path) -> dict[str, float]:
     """Load and evaluate once, everything imported; seconds of each, peak memory in MB, and AP."""
-    for module in (RIVALS[tool][:2] if tool in RIVALS else ("pose_eval.coco", "simdjson", "orjson")):
+    for module in RIVALS[tool][:2] if tool in RIVALS else ("pose_eval.coco", "simdjson", "orjson"):
         with contextlib.suppress(ImportError):
             importlib.import_module(module)
     start = time.perf_counter()

@@ -14,7 +14,14 @@ PAGES = [page for page in sorted(Path(__file__).parent.glob("*.md")) if page.nam
 BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 # Only sizes: what is run is what the page says otherwise.
-SMALLER = {"epochs=100": "epochs=1", "imgsz=640": "imgsz=64", "train=400": "train=16", "val=100": "val=8"}
+SMALLER = {
+    "epochs=100": "epochs=1",
+    "imgsz=640": "imgsz=64",
+    "train=400": "train=16",
+    "train=24": "train=4",
+    "val=100": "val=8",
+    "overfit 8": "overfit 2 --steps 10",
+}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -12,7 +12,15 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 import check_doors  # noqa: E402 - lies in tools/
 import check_imports  # noqa: E402
-from package_info import PACKAGES, declared, extra_steps, needs_torch, outside_requirements, siblings  # noqa: E402
+from package_info import (  # noqa: E402
+    OWN_SESSION,
+    PACKAGES,
+    declared,
+    extra_steps,
+    needs_torch,
+    outside_requirements,
+    siblings,
+)
 
 BY_NAME = {package.name: package for package in PACKAGES}
 
@@ -129,9 +137,9 @@ def test_no_index_is_asked_for_a_sibling():
     assert "pose" not in asked
 
 
-def test_extras_are_tried_from_none_to_all():
+def test_extras_are_tried_from_none_to_all_but_those_with_a_session_of_their_own():
     steps = extra_steps(BY_NAME["pose-export"])
     assert steps[0] == ()
     assert "onnxruntime" in steps[1]
     assert "convert" not in steps[1]
-    assert set(steps[2]) == set(BY_NAME["pose-export"].extras)
+    assert set(steps[2]) == set(BY_NAME["pose-export"].extras) - OWN_SESSION

@@ -26,7 +26,8 @@ SIZE = 320  # pixels of a picture
 WINDOW = 160  # pixels of a window
 PICTURES = 1_000_000  # more than can be seen, so that none is seen twice
 VAL_SEED = 2000  # the pictures to learn from have a seed above it
-SHARE_OF_WINDOWS = 0.3  # of the time; people larger than a window are learnt from whole pictures alone
+EPOCH = 6000  # images
+SHARE_OF_WINDOWS = 0.65  # of the time; people larger than a window are learnt from whole pictures alone
 LEAST_SHARE = 0.1  # of a person's box; less than this in the window is nobody
 
 
@@ -113,7 +114,7 @@ def stage_settings(output: Path, *, name: str, hours: float, model: str, imgsz: 
         time=hours,
         epochs=20,
         imgsz=imgsz,
-        images_per_epoch=6000 if imgsz == WINDOW else 2000,
+        images_per_epoch=EPOCH,
         batch=16,
         nbs=16,
         optimizer="AdamW",
@@ -143,24 +144,30 @@ def report(event: TrainEvent) -> None:
 
 
 def make_weights(output: Path, *, hours: float, start: str, seed: int) -> Path:
-    """Run both stages and write people-n.safetensors."""
+    """Run the stages and write people-n.safetensors."""
     pictures = DrawnPeople(PICTURES, size=SIZE, seed=seed)
     held_out = DrawnPeople(150, size=SIZE, seed=VAL_SEED)
-    windows = Windows(pictures, size=WINDOW, seed=seed)
-    first = stage_settings(output, name="windows", hours=SHARE_OF_WINDOWS * hours, model=start, imgsz=WINDOW, lr0=0.002)
-    near_held_out = Windows(held_out, size=WINDOW, seed=VAL_SEED)
-    near = train(first, train_samples=windows, val_samples=near_held_out, on_event=report)
-    second = stage_settings(
-        output, name="whole", hours=(1 - SHARE_OF_WINDOWS) * hours, model=str(near.last), imgsz=SIZE, lr0=0.001
+    near = train(
+        stage_settings(output, name="windows", hours=SHARE_OF_WINDOWS * hours, model=start, imgsz=WINDOW, lr0=0.001),
+        train_samples=Windows(pictures, size=WINDOW, seed=seed),
+        val_samples=Windows(held_out, size=WINDOW, seed=VAL_SEED),
+        on_event=report,
     )
-    whole = train(second, train_samples=pictures, val_samples=held_out, on_event=report)
+    whole = train(
+        stage_settings(
+            output, name="whole", hours=(1 - SHARE_OF_WINDOWS) * hours, model=str(near.last), imgsz=SIZE, lr0=0.0005
+        ),
+        train_samples=pictures,
+        val_samples=held_out,
+        on_event=report,
+    )
     checkpoint = load_checkpoint(whole.last)
     card = dataclasses.replace(
         checkpoint.card,
         licence="Apache-2.0",
         provenance=(
             f"made by tools/make_weights.py of the pose project on drawn people (seed {seed}), no other data: "
-            f"{near.epochs * 6000} windows of {WINDOW} px, then {whole.epochs * 2000} pictures of {SIZE} px, "
+            f"{near.epochs * EPOCH:,} windows of {WINDOW} px, then {whole.epochs * EPOCH:,} pictures of {SIZE} px, "
             f"{(near.seconds + whole.seconds) / 60:.0f} minutes; {checkpoint.card.provenance}"
         ),
     )

@@ -4,6 +4,8 @@ import re
 
 # Only where the name differs from the distribution's, dashes aside.
 MODULES = {
+    "cuda-bindings": ("cuda",),
+    "mlflow-skinny": ("mlflow",),
     "opencv-python-headless": ("cv2",),
     "paddlepaddle": ("paddle",),
     "pillow": ("PIL",),

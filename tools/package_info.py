@@ -18,6 +18,9 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parents[1]
+# Extras of pose-export that are too large for the environment of all checks; a nox session tries each. TensorRT's
+# needs a GPU and its vendor's own index, and no session tries it.
+OWN_SESSION = frozenset({"tensorflow", "tflite", "litert", "paddle", "tensorrt"})
 
 
 @dataclass(frozen=True)
@@ -105,8 +108,14 @@ def siblings(package: Package, extras: Iterable[str] = ()) -> tuple[Package, ...
     return tuple(sibling for sibling in PACKAGES if sibling.name in names)
 
 
+def usual_extras(package: Package) -> tuple[str, ...]:
+    """The extras of a package that have no session of their own."""
+    return tuple(extra for extra in package.extras if extra not in OWN_SESSION)
+
+
 def extra_steps(package: Package) -> tuple[tuple[str, ...], ...]:
-    """The sets of extras to try a package with, smallest first: none, those without torch, all."""
-    light = tuple(extra for extra in package.extras if needs_torch(package) or not needs_torch(package, [extra]))
-    steps = [(), light, tuple(package.extras)]
+    """The sets of extras to try a package with, smallest first: none, those without torch, all the usual ones."""
+    usual = usual_extras(package)
+    light = tuple(extra for extra in usual if needs_torch(package) or not needs_torch(package, [extra]))
+    steps = [(), light, usual]
     return tuple(step for i, step in enumerate(steps) if step not in steps[:i])

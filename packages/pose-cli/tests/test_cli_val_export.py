@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 from pose_cli.tables import figure
+from pose_cli.words import MODEL_SUFFIXES
+from pose_export import FORMATS
 
 
 def test_val_takes_the_data_that_the_card_names(run, weights) -> None:
@@ -50,6 +53,30 @@ def test_export_writes_the_file_and_prints_how_far_it_is_from_the_network(run, w
     assert target.is_file()
     assert "compared with the network on 4 images" in outcome.out
     assert str(target) in outcome.out
+
+
+def test_several_formats_end_in_a_table(run, weights, tmp_path) -> None:
+    outcome = run("export", weights, "format=onnx,torchscript,safetensors", f"output={tmp_path}", "imgsz=64")
+    assert outcome.status == 0, outcome.err
+    rows = {line.split("│")[1].strip(): line for line in outcome.out.splitlines() if line.startswith("│")}
+    assert "passed" in rows["onnx"] and "passed" in rows["torchscript"]
+    assert "left out" in rows["safetensors"]
+    assert "safetensors: left out: it has no imgsz" in outcome.err
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".onnx", ".torchscript"]
+
+
+def test_every_format_but_the_broken_one_is_written(run, weights, tmp_path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxslim", None)
+    outcome = run("export", weights, "format=onnx,safetensors", "half=True", f"output={tmp_path}")
+    assert outcome.status == 1
+    assert "onnx: failed: exporting to onnx needs packages that are not installed: onnxslim" in outcome.err
+    assert [path.suffix for path in tmp_path.iterdir()] == [".safetensors"]
+
+
+def test_ends_of_models_are_those_of_the_formats() -> None:
+    assert set(MODEL_SUFFIXES) == {
+        suffix.replace("_edgetpu", "") for row in FORMATS for suffix in (row.suffix, *row.also)
+    }
 
 
 def test_an_unknown_format_gets_the_nearest_right_one(run, weights) -> None:

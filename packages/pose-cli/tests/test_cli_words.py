@@ -5,22 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-from pose_cli.field import word
 from pose_cli.foreign import foreign_hint
 from pose_cli.words import check_words, looks_like_model, read_words, value_from_text, words_help
-from pose_data import SettingsError
+from pose_data import SettingsError, setting
 
 
 @dataclass(frozen=True)
 class Settings:
-    model: str = word("yolov8n-pose", "the network")
-    data: str = word("people", "the data set")
-    source: tuple[str, ...] = word((), "images")
-    epochs: int = word(100, "times through the images", least=1)
-    imgsz: tuple[int, ...] | None = word(None, "side or height and width")
-    save_txt: bool = word(False, "save label text")
-    val: bool = word(True, "validate")
-    cache: str = word("", "where images are kept", choices=("", "ram"))
+    model: str = setting("yolov8n-pose", "the network")
+    data: str = setting("people", "the data set")
+    source: tuple[str, ...] = setting((), "images")
+    epochs: int = setting(100, "times through the images", least=1)
+    imgsz: tuple[int, ...] | None = setting(None, "side or height and width")
+    save_txt: bool = setting(False, "save label text")
+    val: bool = setting(True, "validate")
+    cache: str = setting("", "where images are kept", choices=("", "ram"))
 
 
 def words(*arguments: str, places: tuple[str, ...] = ("model", "source"), many: str | None = "source") -> dict:

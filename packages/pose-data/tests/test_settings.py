@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from pose_data import SettingsError, load_settings, make_settings, nearest_key
+from pose_data import SettingsError, load_settings, make_settings, nearest_key, setting
 
 
 @dataclass(frozen=True)
@@ -174,3 +174,21 @@ def test_the_nearest_key_ignores_case():
 
 def test_there_is_not_always_a_near_key():
     assert nearest_key("mosaic", ["lr0", "lrf"]) is None
+
+
+@dataclass(frozen=True)
+class Described:
+    share: float = setting(0.5, "of the images", least=0, most=1)
+    form: str = setting("a", "of the file", choices=("a", "b"))
+
+
+def test_a_setting_keeps_its_default_and_its_meaning():
+    assert Described() == Described(share=0.5, form="a")
+    assert Described.__dataclass_fields__["share"].metadata == {"help": "of the images", "min": 0, "max": 1}
+
+
+def test_a_setting_is_held_to_its_limits():
+    with pytest.raises(SettingsError, match=r"words: share must be from 0 to 1; got 2\.0"):
+        make_settings(Described, {"share": 2}, source="words")
+    with pytest.raises(SettingsError, match="words: form must be one of a, b; got 'c'"):
+        make_settings(Described, {"form": "c"}, source="words")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.util
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pose_data import ModelCard, Skeleton
+from pose_data import ExportError, ModelCard, Skeleton
 from pose_export import ExportResult, export, get_format
 
 if TYPE_CHECKING:
@@ -18,6 +21,51 @@ if TYPE_CHECKING:
 THREE_POINTS = Skeleton(("nose", "left_hand", "right_hand"), mirror=((1, 2),), sigmas=(0.05, 0.1, 0.1))
 MakeOnnx = Callable[..., Path]
 Exported = Callable[..., ExportResult]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs(*modules): skipped where one isn't installed, unless it must be there")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("needs"):
+        for name in mark.args:
+            need(name)
+
+
+def need(name: str) -> None:
+    """Skip where a module (or "node" with TF.js) is missing; fail where POSE_EXPORT_MUST names it.
+
+    Nothing is imported here: Paddle crashes where TensorFlow was imported before.
+    """
+    checks = {"node": node_has_tfjs, "cuda.bindings": gpu_is_there}
+    if checks[name]() if name in checks else importlib.util.find_spec(name) is not None:
+        return
+    if name in os.environ.get("POSE_EXPORT_MUST", "").split(","):
+        pytest.fail(f"{name} must be installed for these tests; it isn't", pytrace=False)
+    pytest.skip(f"{name} is not installed")
+
+
+@functools.cache
+def node_has_tfjs() -> bool:
+    from pose_export.run.tfjs import check_node
+
+    try:
+        check_node()
+    except ExportError:
+        return False
+    return True
+
+
+@functools.cache
+def gpu_is_there() -> bool:
+    try:
+        from pose_export.run.gpu import find_gpu
+
+        find_gpu()
+    except ExportError:
+        return False
+    return True
 
 
 @pytest.fixture(scope="session")
@@ -108,15 +156,16 @@ def exported(
     folder = tmp_path_factory.mktemp("exported")
     results: dict[str, ExportResult] = {}
 
-    def get(name: str, *, half: bool = False, dynamic: bool = False) -> ExportResult:
+    def get(name: str, *, half: bool = False, dynamic: bool = False, contract: str = "raw") -> ExportResult:
         for module in get_format(name).convert_needs + get_format(name).run_needs:
-            pytest.importorskip(module)
-        key = f"{name}-{'half' if half else 'full'}-{'any' if dynamic else 'fixed'}"
+            need(module)
+        if name == "tfjs":
+            need("node")
+        key = f"{name}-{'half' if half else 'full'}-{'any' if dynamic else 'fixed'}-{contract}"
         if key not in results:
             output = folder / f"{key}{get_format(name).suffix}"
-            results[key] = export(
-                (net, card), format=name, output=output, half=half, dynamic=dynamic, images=list(noise)
-            )
+            options = {"half": half, "dynamic": dynamic, "contract": contract}
+            results[key] = export((net, card), format=name, output=output, images=list(noise), **options)
         return results[key]
 
     return get

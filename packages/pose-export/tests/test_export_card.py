@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 from pose_data import COCO_PERSON, CheckpointError, ExportError, ModelCard
-from pose_export.card import FileShape, count_anchors, make_metadata, settle_card
+from pose_export.card import FileShape, make_metadata, settle_card
+from pose_export.contracts import count_anchors
 
-ANY = FileShape(None, None, None, None, None)
-STATIC = FileShape(1, 64, 64, 14, 84)
+ANY = FileShape()
+STATIC = FileShape(1, 64, 64, ((1, 14, 84),))
 PUBLIC = {
     "task": "pose",
     "stride": "32",
@@ -52,7 +53,7 @@ def test_seventeen_points_of_a_foreign_file_are_cocos() -> None:
 
 def test_size_of_a_foreign_file_is_free_when_the_file_is() -> None:
     assert settle_card(None, PUBLIC, ANY, source="a.onnx").dynamic
-    fixed = FileShape(1, 640, 480, None, None)
+    fixed = FileShape(1, 640, 480)
     assert not settle_card(None, PUBLIC, fixed, source="a.onnx").dynamic
 
 
@@ -89,11 +90,12 @@ def test_damaged_card_of_ours_is_refused() -> None:
 @pytest.mark.parametrize(
     ("shape", "words"),
     [
-        (replace(STATIC, channels=56), r"14 output rows .*, the file has 56"),
+        (replace(STATIC, outputs=((1, 56, 84),)), r"output0 \(1, 14, 84\).*, the file has output 0 \(1, 56, 84\)"),
+        (replace(STATIC, outputs=((1, 14, 84), (1,))), r"the file has output 0 \(1, 14, 84\), output 1 \(1\)"),
         (replace(STATIC, height=96), r"input height 64, the file has 96"),
         (replace(STATIC, width=96), r"input width 64, the file has 96"),
         (replace(STATIC, batch=2), r"batch 1, the file has 2"),
-        (replace(STATIC, anchors=80), r"84 anchors .*, the file has 80"),
+        (replace(STATIC, outputs=((1, 14, 80),)), r"(1, 14, 84).*the file has output 0 \(1, 14, 80\)"),
     ],
 )
 def test_card_that_lies_about_the_shape_is_refused(card: ModelCard, shape: FileShape, words: str) -> None:
@@ -107,8 +109,8 @@ def test_card_that_promises_any_size_for_a_fixed_file_is_refused(card: ModelCard
 
 
 def test_unknown_contract_is_refused(card: ModelCard) -> None:
-    with pytest.raises(ExportError, match=r"contract must be 'raw'.*got 'nms'"):
-        settle_card(None, make_metadata(replace(card, contract="nms")), STATIC, source="a.onnx")
+    with pytest.raises(ExportError, match=r"contract must be one of raw, .*; got 'odd'"):
+        settle_card(None, make_metadata(replace(card, contract="odd")), STATIC, source="a.onnx")
 
 
 def test_anchors_are_the_cells_of_all_levels() -> None:

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pose_export import BOUNDS, FORMATS, ExportResult, load
+from pose_export import BOUNDS, ExportResult, load
+from pose_export.formats import make_table
 
 README = Path(__file__).resolve().parents[1] / "README.md"
+GUIDE = README.parents[2] / "docs" / "export.md"
 needs_readme = pytest.mark.skipif(not README.exists(), reason="the README isn't beside the tests here")
 
 
@@ -35,15 +37,11 @@ def test_decoder_of_the_readme_finds_the_same_people(
     np.testing.assert_allclose(keypoints[..., 2], poses.keypoint_scores, atol=1e-5)
 
 
-@needs_readme
-def test_table_of_the_readme_is_the_table_of_formats() -> None:
-    text = README.read_text(encoding="utf-8")
-    for row in FORMATS:
-        (line,) = re.findall(rf"^\| `{row.name}`.*$", text, flags=re.MULTILINE)
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        assert row.suffix in cells[1]
-        assert cells[2] == f"`{' '.join(row.options)}`"
-        assert (cells[4], cells[5]) == (f"`pose-export[{row.extra}]`", f"`pose-export[{row.run_extra}]`")
+@pytest.mark.parametrize("page", [README, GUIDE], ids=["readme", "guide"])
+def test_tables_of_the_documents_are_made_from_the_table_of_formats(page: Path) -> None:
+    if not page.exists():
+        pytest.skip(f"{page.name} isn't beside the tests here")
+    assert make_table() in page.read_text(encoding="utf-8")
 
 
 @needs_readme
@@ -61,7 +59,7 @@ def test_bounds_of_the_readme_are_the_bounds_of_the_gate() -> None:
     ):
         (line,) = re.findall(rf"^\| {re.escape(words)} \|.*$", text, flags=re.MULTILINE)
         figures = [float(cell.split()[0]) for cell in line.strip("|").split("|")[1:]]
-        assert figures == [getattr(BOUNDS[precision], name) * factor for precision in ("float32", "float16")]
+        assert figures == [getattr(BOUNDS[precision], name) * factor for precision in BOUNDS]
 
 
 def _python_blocks() -> list[str]:

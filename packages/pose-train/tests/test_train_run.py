@@ -5,14 +5,12 @@ import dataclasses
 import errno
 from pathlib import Path
 
-import pose_train
-import pose_train.resume
 import pytest
 import torch
 import yaml
-from pose_data import COCO_PERSON, CheckpointError, DrawnPeople, PoseError, SettingsError
+from pose_data import COCO_PERSON, DrawnPeople, PoseError, SettingsError
 from pose_nn import load_checkpoint
-from pose_train import EpochEvent, StepEvent, TrainingError, TrainSettings, train
+from pose_train import EpochEvent, TrainSettings, train
 from safetensors.torch import load_file
 
 PEOPLE = DrawnPeople(8, size=64, seed=1)
@@ -32,6 +30,12 @@ def run(settings, on_event=None):
 def whole(tmp_path_factory):
     """A run of three epochs that nothing interrupted."""
     return run(settings_in(tmp_path_factory.mktemp("whole"), epochs=3))
+
+
+@pytest.fixture(scope="module")
+def two_epochs(tmp_path_factory):
+    """A run of two epochs that nothing interrupted."""
+    return run(settings_in(tmp_path_factory.mktemp("two")))
 
 
 def test_run_folder_holds_settings_table_and_weights(whole):
@@ -66,71 +70,31 @@ def test_worker_processes_change_nothing(whole, tmp_path):
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-class Stop(Exception):  # noqa: N818
-    """Stands for whatever ends a process."""
+def test_a_full_disk_stops_the_run_and_what_was_written_before_goes_on(two_epochs, tmp_path, monkeypatch):
+    weights = tmp_path / "run" / "weights"
+    write = Path.write_bytes
 
-
-def stop_in_epoch(number):
-    def listen(event):
-        if isinstance(event, StepEvent) and event.epoch == number:
-            raise Stop
-
-    return listen
-
-
-def test_a_run_that_was_stopped_goes_on_to_the_same_weights(whole, tmp_path):
-    settings = settings_in(tmp_path, epochs=3)
-    with pytest.raises(Stop):
-        run(settings, on_event=stop_in_epoch(2))
-    resumed = run(TrainSettings(resume=str(tmp_path / "run")))
-    first, second = load_file(whole.last), load_file(resumed.last)
-    assert all(torch.equal(first[name], second[name]) for name in first)
-    assert (whole.run_folder / "results.csv").read_text().count("\n") == 4
-
-
-def test_ctrl_c_leaves_the_last_checkpoint_whole(tmp_path):
-    def interrupt(event):
-        if isinstance(event, StepEvent) and event.epoch == 2:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run(settings_in(tmp_path), on_event=interrupt)
-    assert load_checkpoint(tmp_path / "run" / "weights" / "last.safetensors").card.facts["epoch"] == "1"
-    assert not [p for p in (tmp_path / "run").rglob("*") if "tmp" in p.name]
-
-
-def test_a_full_disk_stops_the_run_with_the_last_checkpoint_intact(tmp_path, monkeypatch):
-    write = pose_train.resume.save_file
-
-    def fill_up(tensors, path, metadata):
-        if (tmp_path / "run" / "weights" / "last.safetensors").exists():
+    def fill_up(path, content):
+        if "resume" in path.name and (weights / "last.safetensors").exists():
+            path.touch()
             raise OSError(errno.ENOSPC, "No space left on device")
-        write(tensors, path, metadata=metadata)
+        return write(path, content)
 
-    monkeypatch.setattr(pose_train.resume, "save_file", fill_up)
-    with pytest.raises(PoseError, match=r"resume\.safetensors"):
+    monkeypatch.setattr(Path, "write_bytes", fill_up)
+    with pytest.raises(PoseError, match=r"resume\.safetensors: can't be written \(No space left on device\)") as error:
         run(settings_in(tmp_path))
-    assert load_checkpoint(tmp_path / "run" / "weights" / "last.safetensors").card.facts["epoch"] == "1"
-    assert len(list((tmp_path / "run" / "weights").iterdir())) == 3
+    monkeypatch.undo()
+    assert "\n" not in str(error.value)
+    assert sorted(p.name for p in weights.iterdir()) == ["best.safetensors", "last.safetensors", "resume.safetensors"]
+    resumed = run(TrainSettings(resume=str(tmp_path / "run")))
+    first, second = load_file(two_epochs.last), load_file(resumed.last)
+    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_a_setting_that_cannot_be_used_leaves_no_run_folder(tmp_path):
     with pytest.raises(SettingsError, match="yolov9"):
         run(settings_in(tmp_path, model="yolov9n-pose"))
     assert not (tmp_path / "run").exists()
-
-
-def test_resume_of_a_folder_without_a_run_says_what_is_missing(tmp_path):
-    with pytest.raises(SettingsError, match="must be a run folder"):
-        run(TrainSettings(resume=str(tmp_path)))
-
-
-def test_damaged_state_is_named(tmp_path):
-    run(settings_in(tmp_path, epochs=1, val=False))
-    state = tmp_path / "run" / "weights" / "resume.safetensors"
-    state.write_bytes(state.read_bytes()[:1000])
-    with pytest.raises(CheckpointError, match=r"resume\.safetensors"):
-        run(TrainSettings(resume=str(tmp_path / "run")))
 
 
 def test_a_second_run_never_writes_over_the_first(whole):
@@ -189,11 +153,6 @@ def test_frozen_layers_stay_as_they_were(whole, tmp_path):
     assert not torch.equal(before["model.2.cv1.conv.weight"], after["model.2.cv1.conv.weight"])
 
 
-def test_a_loss_that_is_not_a_number_stops_the_run_and_names_the_images(tmp_path):
-    with pytest.raises(TrainingError, match="in epoch 1, at the images"):
-        run(settings_in(tmp_path, lr0=1e30, optimizer="SGD", warmup_epochs=0, nbs=4, epochs=5))
-
-
 def test_pictures_are_written(tmp_path):
     result = run(settings_in(tmp_path, epochs=1, plots=True))
     assert {p.name for p in result.run_folder.glob("*.jpg")} == {
@@ -201,13 +160,4 @@ def test_pictures_are_written(tmp_path):
         "train_batch2.jpg",
         "validation.jpg",
     }
-
-
-def test_every_setting_is_read_somewhere():
-    folder = Path(pose_train.__file__).parent
-    text = "".join(p.read_text(encoding="utf-8") for p in folder.glob("*.py") if p.name != "settings.py")
-    augment = TrainSettings().augmentation().__dataclass_fields__
-    unread = [
-        name for name in TrainSettings.__dataclass_fields__ if f"settings.{name}" not in text and name not in augment
-    ]
-    assert unread == []
+    assert (result.run_folder / "results.png").exists()

@@ -28,6 +28,7 @@ def report_table(report: DemoReport) -> Table:
 def report_files(report: DemoReport) -> list[str]:
     """Where everything is, one line each, so that long paths stay whole."""
     parity = report.exported.parity
+    assert parity is not None  # an ONNX file is run on every machine
     difference = f"differs from the network by {parity.box_max:.2g} px and {parity.score_max:.2g} in scores at most"
     rows = (
         ("data set", report.data),

@@ -105,7 +105,7 @@ FOREIGN: Mapping[str, ForeignWord] = MappingProxyType(
         # exporting
         "nms": ForeignWord(_SELECTION, OFF),
         "end2end": ForeignWord(_SELECTION, OFF),
-        "workspace": ForeignWord("it belongs to TensorRT, which is not among the formats; leave it out", OFF),
+        "workspace": ForeignWord("it belongs to pose export format=engine; leave it out", OFF),
         "keras": ForeignWord("it belongs to TensorFlow, which is not among the formats; leave it out", OFF),
         "optimize": ForeignWord("it belongs to mobile TorchScript; leave it out", OFF),
     }

@@ -14,11 +14,13 @@ from pose_cli._version import __version__
 # Command, module that holds it, and the sentence that `pose --help` shows without importing that module.
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "train": ("pose_cli.commands.train", "Train a network on a data set, from scratch or from weights."),
+    "tune": ("pose_cli.commands.tune", "Search over training settings: many short runs, the weak ones stopped early."),
     "val": ("pose_cli.commands.val", "Measure a file of weights, or an exported file, on a data set."),
     "predict": ("pose_cli.commands.predict", "Find people and their keypoints in images."),
     "export": ("pose_cli.commands.export", "Turn a file of weights into another format and check the result."),
     "info": ("pose_cli.commands.info", "Show what a file of weights or a network is."),
     "data": ("pose_cli.commands.data", "Check and convert data sets."),
+    "download": ("pose_cli.commands.download", "Fetch a public data set from its own site."),
     "demo": ("pose_cli.commands.demo", "Fine-tune, measure, draw and export on drawn people, in minutes."),
 }
 EXIT_BAD_INPUT = 2

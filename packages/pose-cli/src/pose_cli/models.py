@@ -65,7 +65,7 @@ def model_file(model: str) -> Path:
     if not model:
         return shipped_weights()
     path = Path(model).expanduser()
-    if path.is_file():
+    if path.is_file() or (path.is_dir() and path.name.lower().endswith(MODEL_SUFFIXES)):
         return path
     if is_network_name(model):
         raise CheckpointError(

@@ -16,23 +16,30 @@ class TrainWords(TypedDict, total=False):
     imgsz: int
     images_per_epoch: int
     fraction: float
+    single_cls: bool
     save_period: int
-    cache: str
+    cache: bool | str
     device: str
     workers: int
     project: str
     name: str
     exist_ok: bool
-    resume: str
+    resume: bool | str
     optimizer: str
     seed: int
     deterministic: bool
     cos_lr: bool
     close_mosaic: int
     amp: bool
-    freeze: int
+    freeze: int | tuple[int, ...] | None
+    multi_scale: float
     val: bool
+    split: str
+    conf: float | None
+    iou: float
+    max_det: int
     plots: bool
+    tracker: tuple[str, ...]
     skip_bad: bool
     nbs: int
     lr0: float
@@ -47,6 +54,9 @@ class TrainWords(TypedDict, total=False):
     dfl: float
     pose: float
     kobj: float
+    heatmap: float
+    alignment: str
+    occluded: str
     hsv_h: float
     hsv_s: float
     hsv_v: float

@@ -15,7 +15,11 @@ Word = str | bool | tuple[str, ...]
 
 TRUE_WORDS = ("true", "yes", "on")
 FALSE_WORDS = ("false", "no", "off")
-MODEL_SUFFIXES = (".safetensors", ".pt", ".onnx", ".torchscript")
+# Ends of files and folders that hold a network: those of pose_export.FORMATS, which a test compares.
+MODEL_SUFFIXES = (
+    *(".safetensors", ".pt", ".onnx", ".torchscript", ".engine", "_openvino_model", ".mlpackage"),
+    *("_ncnn_model", "_saved_model", ".pb", ".tflite", "_web_model", "_paddle_model"),
+)
 _PAIR = re.compile(r"-{0,2}([A-Za-z][A-Za-z0-9_-]*)=(.*)", re.DOTALL)
 _ARCHITECTURE = re.compile(r"yolov8\w*-pose(-p6)?(\.ya?ml)?")
 
@@ -93,7 +97,7 @@ def value_from_text(text: str, hint: object) -> Word:
 
 def looks_like_model(text: str) -> bool:
     """Whether a bare word is a file of weights or the name of a network."""
-    return text.lower().endswith(MODEL_SUFFIXES) or _ARCHITECTURE.fullmatch(text.lower()) is not None
+    return text.lower().rstrip("/\\").endswith(MODEL_SUFFIXES) or _ARCHITECTURE.fullmatch(text.lower()) is not None
 
 
 def words_help(settings: type) -> list[tuple[str, str]]:

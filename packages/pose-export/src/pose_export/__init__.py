@@ -2,20 +2,25 @@
 
 from pose_export._version import __version__
 from pose_export.bounds import BOUNDS, Bounds, find_misses
+from pose_export.contracts import CONTRACTS
 from pose_export.export import ExportResult, export
+from pose_export.export_all import Outcome, export_all
 from pose_export.formats import FORMATS, Format, format_of, get_format
 from pose_export.load import load, load_runtime
 from pose_export.parity import Parity
 
 __all__ = [
     "BOUNDS",
+    "CONTRACTS",
     "FORMATS",
     "Bounds",
     "ExportResult",
     "Format",
+    "Outcome",
     "Parity",
     "__version__",
     "export",
+    "export_all",
     "find_misses",
     "format_of",
     "get_format",

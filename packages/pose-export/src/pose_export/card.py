@@ -8,29 +8,28 @@ from dataclasses import dataclass, replace
 
 from pose_data import COCO_PERSON, ExportError, ModelCard, Skeleton, card_from_json
 
+from pose_export.contracts import CONTRACTS, Shape, describe_shapes, output_shapes, shapes_agree
+
 CARD_KEY = "pose_card"  # our own key in a file's metadata; its value is the card as JSON
-RAW_LAYOUT = "(batch, 4 + classes + dims * keypoints, anchors)"
-FINEST_STRIDE = 8  # P3; every level after it has twice the stride of the one before
+_WRONG_CARD = "the card belongs to another file: export it again, or say what it is with card=ModelCard(...)"
 _REQUIRED = ("stride", "imgsz", "names", "kpt_shape")
 
 
 @dataclass(frozen=True)
 class FileShape:
-    """What a file says about its input and output; None where any length will do.
+    """What a file says about its input and output; None where any length will do, or where it doesn't say.
 
     Args:
         batch: images per call.
         height: of the input, pixels.
         width: of the input, pixels.
-        channels: rows of the output.
-        anchors: columns of the output.
+        outputs: shape of each output; None when the file doesn't say.
     """
 
-    batch: int | None
-    height: int | None
-    width: int | None
-    channels: int | None
-    anchors: int | None
+    batch: int | None = None
+    height: int | None = None
+    width: int | None = None
+    outputs: tuple[Shape, ...] | None = None
 
 
 def make_metadata(card: ModelCard) -> dict[str, str]:
@@ -118,39 +117,37 @@ def check_card(card: ModelCard, shape: FileShape, *, source: str) -> None:
     Raises:
         ExportError: the card promises another input or output than the file has.
     """
-    if card.contract != "raw":
-        raise ExportError(f"{source}: its output contract must be 'raw', {RAW_LAYOUT}; got '{card.contract}'")
-    _check_length(card.channels, shape.channels, what=_channels_in_words(card), source=source)
+    if card.contract not in CONTRACTS:
+        known = ", ".join(CONTRACTS)
+        raise ExportError(
+            f"{source}: its output contract must be one of {known}; got '{card.contract}'; export it again"
+        )
     if card.dynamic and (shape.height is not None or shape.width is not None):
         raise ExportError(
             f"{source}: its card promises any size, the file takes only {shape.height}x{shape.width}; export it again"
         )
     for promised, found, what in zip(card.imgsz, (shape.height, shape.width), ("height", "width"), strict=True):
-        if found is not None:
-            _check_length(promised, found, what=f"input {what} {promised}", source=source)
+        _check_length(promised, found, what=f"input {what} {promised}", source=source)
     _check_length(card.batch, shape.batch, what=f"batch {card.batch}", source=source)
-    if shape.height is not None and shape.width is not None:
-        anchors = count_anchors((shape.height, shape.width), stride=card.stride)
-        what = f"{anchors} anchors ({shape.height}x{shape.width}, strides up to {card.stride})"
-        _check_length(anchors, shape.anchors, what=what, source=source)
+    if shape.outputs is not None:
+        _check_outputs(card, shape, shape.outputs, source=source)
+
+
+def _check_outputs(card: ModelCard, shape: FileShape, found: tuple[Shape, ...], *, source: str) -> None:
+    promised = output_shapes(card, batch=shape.batch, size=(shape.height, shape.width))
+    if not shapes_agree(tuple(promised.values()), found):
+        seen = describe_shapes({f"output {i}": lengths for i, lengths in enumerate(found)})
+        raise ExportError(
+            f"{source}: its card promises {describe_shapes(promised)} ({_channels_in_words(card)}), "
+            f"the file has {seen}; {_WRONG_CARD}"
+        )
 
 
 def _check_length(promised: int, found: int | None, *, what: str, source: str) -> None:
     if found is not None and found != promised:
-        raise ExportError(
-            f"{source}: its card promises {what}, the file has {found}; "
-            "the card belongs to another file: export it again, or say what it is with card=ModelCard(...)"
-        )
+        raise ExportError(f"{source}: its card promises {what}, the file has {found}; {_WRONG_CARD}")
 
 
 def _channels_in_words(card: ModelCard) -> str:
     keypoints, dims = card.kpt_shape
-    return f"{card.channels} output rows (4 + {len(card.names)} classes + {keypoints} keypoints x {dims})"
-
-
-def count_anchors(size: tuple[int, int], *, stride: int) -> int:
-    """Count the cells of all levels, stride 8 to the largest, of an input of (height, width)."""
-    strides = [FINEST_STRIDE]
-    while strides[-1] < stride:
-        strides.append(2 * strides[-1])
-    return sum((size[0] // s) * (size[1] // s) for s in strides)
+    return f"contract '{card.contract}', {len(card.names)} classes, {keypoints} keypoints x {dims}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,16 +10,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from pose_data import ExportError, ModelCard, Predictor, atomic_path, check_imgsz
+from pose_data import ExportError, ModelCard, PoseError, Predictor, check_imgsz
 
-from pose_export.formats import Format, check_options, get_format
-from pose_export.gate import measure_parity, pass_gate
-from pose_export.options import ConvertOptions
+from pose_export.calibrate import gather_calibration
+from pose_export.formats import Format, check_contract, check_options, get_format
+from pose_export.gate import Reference, RefusedError, Verdict, judge
+from pose_export.options import MAX_DET, ConvertOptions
 from pose_export.parity import Parity
+from pose_export.places import choose_target, measure_size, new_output
 from pose_export.requirements import require_modules
+from pose_export.source import Source, read_source
 
 if TYPE_CHECKING:
     from pose_nn import PoseNet
+
+    from pose_export.convert.protocol import Converter
+
+Tell = Callable[[str], None]
+FIRST_KEPT = 2  # layers that are left in float first; then twice as many each time
 
 
 @dataclass(frozen=True)
@@ -28,10 +35,11 @@ class ExportResult:
     """A file that was handed over.
 
     Args:
-        path: where it is.
+        path: where it is; a folder for some formats.
         format: its name in the table of formats.
         card: what it says of itself.
-        parity: how far it is from the network.
+        parity: how far it is from the network; None when its runtime can't run here.
+        status: "passed", "refused, handed over by force: ..." or "not run: ...".
         megabytes: its size, in millions of bytes.
         seconds: from the call to the file.
         notes: what the user should know besides; empty when all is as usual.
@@ -40,18 +48,10 @@ class ExportResult:
     path: Path
     format: str
     card: ModelCard
-    parity: Parity
+    parity: Parity | None
+    status: str
     megabytes: float
     seconds: float
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Source:
-    """A network on the CPU in float32 and eval mode, its card, and what there is to say of them."""
-
-    net: PoseNet
-    card: ModelCard
     notes: tuple[str, ...]
 
 
@@ -65,25 +65,47 @@ def export(
     batch: int = 1,
     opset: int | None = None,
     half: bool = False,
+    int8: bool = False,
     simplify: bool = True,
+    workspace: float | None = None,
+    nms: bool = False,
+    contract: str | None = None,
+    conf: float = 0.25,
+    iou: float = 0.7,
+    max_det: int = MAX_DET,
     images: Sequence[NDArray[np.uint8]] | None = None,
+    calibration: Sequence[NDArray[np.uint8]] | Path | str | None = None,
+    keep_float: Sequence[str] = (),
+    max_ap_drop: float | None = None,
     measure_ap: Callable[[Predictor], float] | None = None,
     force: bool = False,
-    progress: Callable[[str], None] | None = None,
+    progress: Tell | None = None,
 ) -> ExportResult:
     """Convert a network, run the file in its own runtime, and hand it over if it gives the same poses.
 
     Args:
         checkpoint: a file of weights, or a network with its card.
         format: a name in `FORMATS`.
-        output: the file to write; beside the checkpoint and named like it when None.
+        output: the file or folder to write; beside the checkpoint and named like it when None.
         imgsz: size of the input, one side or (height, width); the card's when None.
         dynamic: whether the file takes any batch and any multiple of the stride.
         batch: images per call of a file that isn't dynamic.
         opset: ONNX operator set.
         half: whether layers calculate in 16 bit; input, decode and output stay in float32.
+        int8: whether layers calculate in 8 bit; input, decode and output stay in float32.
         simplify: whether the graph is simplified.
+        workspace: GiB of the GPU's memory that TensorRT may work in while it builds; all of it when None.
+        nms: whether people are selected inside the file; the same as contract="nms".
+        contract: what the output means, a name in `CONTRACTS`; "raw" when None.
+        conf: people must score more than this; only with nms.
+        iou: overlap from which on two boxes are one person; only with nms.
+        max_det: most people per image; only with nms.
         images: (H, W, 3) uint8 RGB to compare on; drawn people when None.
+        calibration: with int8, images like those that the network will see, or a folder of them; drawn people
+            when None.
+        keep_float: with int8, layers that stay in float, as `measure_layers` names them.
+        max_ap_drop: with int8 and measure_ap, points of AP (0 to 100) that may be lost; the layers that suffer
+            most are left in float until it is kept.
         measure_ap: gives the AP of a Predictor on a data set, to be compared as well.
         force: whether a file that misses the bounds is handed over all the same; its card says so.
         progress: told in a few words what is being done.
@@ -96,83 +118,160 @@ def export(
         PoseError: the output can't be written.
     """
     started, tell = time.perf_counter(), progress or (lambda _: None)
-    options = ConvertOptions(dynamic=dynamic, batch=batch, opset=opset, half=half, simplify=simplify)
-    row = _choose_format(format, (*options.given(), *(("imgsz",) if imgsz is not None else ())))
-    target = _choose_target(checkpoint, output, row)
+    usual = get_format(format)
+    int8 = int8 or usual.int8_only
+    options = ConvertOptions(
+        dynamic=dynamic,
+        batch=batch,
+        opset=opset,
+        half=half,
+        int8=int8,
+        simplify=simplify,
+        workspace=workspace,
+        contract=_choose_contract(contract, nms=nms, usual=usual.contracts[0]),
+        conf=conf,
+        iou=iou,
+        max_det=max_det,
+        keep_float=tuple(keep_float),
+    )
+    row = choose_format(format, options, sized=imgsz is not None)
+    _check_drop(max_ap_drop, int8=int8, measured=measure_ap is not None)
+    target = choose_target(None if isinstance(checkpoint, tuple) else Path(checkpoint), output, row)
+    notes: tuple[str, ...] = (f"{target} was there before and is replaced",) if target.exists() else ()
     tell("reading the checkpoint")
-    source = _read_source(checkpoint)
-    options = _with_size(options, imgsz, source.card)
-    notes = (*source.notes, *((f"{target} was there before and is replaced",) if target.exists() else ()))
-    with atomic_path(target) as temporary:
-        temporary.touch()  # a place that can't be written shows before the work, not after it
-        tell(f"converting to {row.name}")
-        converter = row.load_converter()
-        card = converter.convert(source.net, _make_card(source.card, row, options), temporary, options)
-        tell("comparing the file with the network")
-        parity = measure_parity(source.net, card, temporary, row, images=images, measure_ap=measure_ap)
-        facts, misses = pass_gate(parity, precision=card.precision, target=target, force=force)
-        converter.write_card(temporary, card := replace(card, facts={**card.facts, **facts}))
-    notes += tuple(f"handed over by force: {miss}" for miss in misses)
-    megabytes = target.stat().st_size / 1e6
-    return ExportResult(target, row.name, card, parity, megabytes, time.perf_counter() - started, notes)
+    source = read_source(checkpoint)
+    size = check_imgsz(source.card.imgsz if imgsz is None else imgsz, stride=source.card.stride)
+    images_8_bit = gather_calibration(calibration, size, tell=tell) if int8 else None
+    options = replace(options, imgsz=size, calibration=images_8_bit)
+    job = _Job(source, row, target, Reference(source.net, images=images, measure_ap=measure_ap), tell)
+    card, verdict = job.run_until(options, max_ap_drop) if max_ap_drop is not None else job.run(options, force=force)
+    notes += (*source.notes, *_list_notes(card, verdict, drawn=int8 and calibration is None))
+    seconds = time.perf_counter() - started
+    return ExportResult(target, row.name, card, verdict.parity, verdict.status, measure_size(target), seconds, notes)
 
 
-def _choose_format(name: str, given: tuple[str, ...]) -> Format:
-    """Look the format up, and refuse options that it lacks and work that lacks its packages."""
+@dataclass(frozen=True)
+class _Job:
+    """One network on its way to one place."""
+
+    source: Source
+    row: Format
+    target: Path
+    reference: Reference
+    tell: Tell
+
+    def run(
+        self, options: ConvertOptions, *, force: bool, max_ap_drop: float | None = None
+    ) -> tuple[ModelCard, Verdict]:
+        """Convert, compare, and hand over."""
+        with new_output(self.target, self.row) as temporary:
+            self.tell(f"converting to {self.row.name}")
+            converter = self.row.load_converter()
+            card = self._convert(converter, temporary, options)
+            self.tell("comparing the file with the network")
+            verdict = judge(
+                self.reference, card, temporary, self.row, target=self.target, max_ap_drop=max_ap_drop, force=force
+            )
+            converter.write_card(temporary, card := replace(card, facts={**card.facts, **verdict.facts}))
+        return card, verdict
+
+    def run_until(self, options: ConvertOptions, max_ap_drop: float) -> tuple[ModelCard, Verdict]:
+        """Leave more and more of the worst layers in float until little enough AP is lost."""
+        from pose_export.convert.sensitivity import measure_layers
+
+        worst: tuple[str, ...] = ()
+        count, drop = 0, max_ap_drop / 100
+        while True:
+            try:
+                kept = (*options.keep_float, *worst[:count])
+                return self.run(replace(options, keep_float=kept), force=False, max_ap_drop=drop)
+            except RefusedError:
+                if worst and count >= len(worst):
+                    raise
+            if not worst:
+                self.tell("measuring what each layer suffers from 8 bit")
+                assert options.calibration is not None
+                worst = tuple(error.name for error in measure_layers(self.source.net, options.calibration))
+            count = 2 * count or FIRST_KEPT
+            self.tell(f"keeping the {min(count, len(worst))} worst layers in float")
+
+    def _convert(self, converter: Converter, temporary: Path, options: ConvertOptions) -> ModelCard:
+        card = make_card(self.source.card, self.row, options)
+        try:
+            return converter.convert(self.source.net, card, temporary, options)
+        except (PoseError, OSError, MemoryError):
+            raise
+        except Exception as error:  # tools of other people, whose errors share no base class
+            reason = (str(error).strip().splitlines() or ["nothing"])[0]
+            raise ExportError(
+                f"{self.target}: the tools of format '{self.row.name}' must convert the network; "
+                f"they failed with {type(error).__name__}: {reason}; try other versions of them, or another format"
+            ) from error
+
+
+def choose_format(name: str, options: ConvertOptions, *, sized: bool) -> Format:
+    """Look the format up, and refuse options that it lacks and work that lacks its packages.
+
+    Args:
+        options: what it is asked for.
+        sized: whether a size is asked for.
+
+    Raises:
+        ExportError: no such format, an option that it lacks, or a package that isn't installed.
+    """
     row = get_format(name)
-    check_options(row, given)
-    require_modules((*row.convert_needs, *row.run_needs), job=f"exporting to {row.name}", extra=row.extra)
+    check_options(row, (*options.given(), *(("imgsz",) if sized else ())))
+    check_contract(row, options.contract)
+    needs = (*row.convert_needs, *(() if row.why_not_run else row.run_needs), *(row.int8_needs if options.int8 else ()))
+    require_modules(needs, job=f"exporting to {row.name}", extra=row.extra)
     return row
 
 
-def _choose_target(checkpoint: Path | str | tuple[PoseNet, ModelCard], output: Path | str | None, row: Format) -> Path:
-    """Say where the file goes, and refuse places where it can't."""
-    if output is None:
-        if isinstance(checkpoint, tuple):
-            raise ExportError(f"output must be given when a network is exported; name a file, such as best{row.suffix}")
-        output = Path(checkpoint).with_suffix(row.suffix)
-    target = Path(output)
-    if target.is_dir():
-        raise ExportError(f"output must be a file; got the folder {target}; use {target / ('best' + row.suffix)}")
-    if not target.name.endswith(row.suffix):
-        better = target.with_suffix(row.suffix)
-        raise ExportError(f"output must end in {row.suffix} for format '{row.name}'; got {target}; use {better}")
-    if not isinstance(checkpoint, tuple) and target.resolve() == Path(checkpoint).resolve():
-        raise ExportError(f"output must not be the checkpoint itself; got {target}; name another file with output")
-    if target.exists() and not target.stat().st_mode & 0o222:
-        raise ExportError(f"output must be a file that can be replaced; got {target}, which is read-only; name another")
-    return target
-
-
-def _read_source(checkpoint: Path | str | tuple[PoseNet, ModelCard]) -> _Source:
-    from pose_nn import load_checkpoint
-
-    if isinstance(checkpoint, tuple):
-        net, card = checkpoint
-        notes: tuple[str, ...] = ()
-    else:
-        loaded = load_checkpoint(Path(checkpoint))
-        net, card, notes = loaded.net, loaded.card, tuple(loaded.notes)
-    promised = (len(card.names), card.kpt_shape, card.stride)
-    held = (net.num_classes, net.kpt_shape, net.stride)
-    if promised != held:
-        raise ExportError(
-            f"the card must describe the network; it says (classes, kpt_shape, stride) {promised}, "
-            f"the network has {held}; give it the card that it was trained with"
-        )
-    return _Source(copy.deepcopy(net).cpu().float().eval(), card, notes)
-
-
-def _with_size(options: ConvertOptions, imgsz: int | tuple[int, int] | None, card: ModelCard) -> ConvertOptions:
-    return replace(options, imgsz=check_imgsz(card.imgsz if imgsz is None else imgsz, stride=card.stride))
-
-
-def _make_card(card: ModelCard, row: Format, options: ConvertOptions) -> ModelCard:
+def make_card(card: ModelCard, row: Format, options: ConvertOptions) -> ModelCard:
     """The card of the file to come; the native format stays free in size and batch."""
-    precision = "float16" if options.half else "float32"
     if "imgsz" not in row.options:
-        return replace(card, precision=precision)
+        return replace(card, precision=options.precision)
     assert options.imgsz is not None
+    facts = dict(card.facts)
+    if options.keep_float:
+        facts["float_layers"] = ", ".join(options.keep_float)
+    if options.contract == "nms":
+        facts |= {"conf": f"{options.conf:g}", "iou": f"{options.iou:g}", "max_det": str(options.max_det)}
     return replace(
-        card, precision=precision, imgsz=options.imgsz, dynamic=options.dynamic, batch=options.batch, contract="raw"
+        card,
+        precision=options.precision,
+        imgsz=options.imgsz,
+        dynamic=options.dynamic,
+        batch=options.batch,
+        contract=options.contract,
+        facts=facts,
     )
+
+
+def _choose_contract(contract: str | None, *, nms: bool, usual: str) -> str:
+    if nms and contract not in (None, "nms"):
+        raise ExportError(f"contract must be left out with nms=True; got '{contract}'; leave one of them out")
+    return "nms" if nms else contract or usual
+
+
+def _check_drop(max_ap_drop: float | None, *, int8: bool, measured: bool) -> None:
+    if max_ap_drop is None:
+        return
+    if not int8 or not measured:
+        missing = "int8=True" if not int8 else "measure_ap (on the command line: data=)"
+        raise ExportError(f"max_ap_drop must come with {missing}; got {max_ap_drop} alone; give that too")
+    if not 0 <= max_ap_drop <= 100:
+        raise ExportError(f"max_ap_drop must be from 0 to 100 points of AP; got {max_ap_drop}; 1 is usual")
+
+
+def _list_notes(card: ModelCard, verdict: Verdict, *, drawn: bool) -> tuple[str, ...]:
+    notes = [f"handed over by force: {miss}" for miss in verdict.misses]
+    if verdict.parity is None:
+        notes.append(f"{verdict.status}; nothing but its form was checked")
+    if drawn:
+        notes.append("8-bit ranges were measured on drawn people; give calibration images like those that it will see")
+    if card.facts.get("float_layers"):
+        notes.append(f"left in float: {card.facts['float_layers']}")
+    if card.facts.get("to_do"):
+        notes.append(f"left to do: {card.facts['to_do']}")
+    return tuple(notes)

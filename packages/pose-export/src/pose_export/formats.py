@@ -1,12 +1,14 @@
 """The one table of formats: what a file is called, what its conversion takes, and what runs it.
 
 A new format is one row here, a module that converts and a module that runs. Everything else (checks of
-options, messages about missing packages, loading by file name, help texts) is made from this table.
+options, messages about missing packages, loading by file name, help texts, the tables of the documents) is made
+from this table.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -25,17 +27,24 @@ class Format:
 
     Args:
         name: what a caller writes, such as "onnx".
-        suffix: how its files end.
+        suffix: how its files, or its folders, end.
         title: what it is, in a few words.
         options: what its conversion takes besides the network.
         run_options: what running it takes besides the file.
         converter: the module whose `convert` and `write_card` make the file.
         runtime: the module whose `open_runtime` runs it.
-        extra: the extra of pose-export that installs what the conversion needs.
+        extra: the extras of pose-export that install what the conversion needs, joined by commas.
         run_extra: the extra that installs what running needs; "" when the base install does.
         convert_needs: modules that the conversion imports.
         run_needs: modules that running imports.
         also: other suffixes that are read, not written.
+        contracts: what its output may mean, of those in `contracts.CONTRACTS`.
+        parts: files that a folder of this format always has; empty for formats of one file.
+        int8_needs: modules that a conversion to 8 bit imports besides.
+        int8_only: whether its files are always of 8 bit.
+        platforms: where its runtime runs, as `sys.platform` says it; everywhere when empty.
+        not_run: why its runtime runs nowhere else.
+        beside: what is added to a file's name for the card that lies beside it; "" when the card is inside.
     """
 
     name: str
@@ -50,6 +59,23 @@ class Format:
     convert_needs: tuple[str, ...]
     run_needs: tuple[str, ...]
     also: tuple[str, ...] = ()
+    contracts: tuple[str, ...] = ("raw",)
+    parts: tuple[str, ...] = ()
+    int8_needs: tuple[str, ...] = ()
+    int8_only: bool = False
+    platforms: tuple[str, ...] = ()
+    not_run: str = ""
+    beside: str = ""
+
+    @property
+    def folder(self) -> bool:
+        """Whether it is a folder of files."""
+        return bool(self.parts)
+
+    @property
+    def why_not_run(self) -> str:
+        """Why its files can't be run on this machine; "" where they can."""
+        return self.not_run if self.platforms and sys.platform not in self.platforms else ""
 
     def load_converter(self) -> Converter:
         """Import what makes files of this format."""
@@ -79,7 +105,7 @@ FORMATS: tuple[Format, ...] = (
         name="onnx",
         suffix=".onnx",
         title="ONNX, for ONNX Runtime, OpenCV and most other tools",
-        options=("imgsz", "dynamic", "batch", "half", "opset", "simplify"),
+        options=("imgsz", "dynamic", "batch", "half", "int8", "opset", "simplify", "contract"),
         run_options=("threads", "providers", "card"),
         converter="pose_export.convert.onnx",
         runtime="pose_export.run.onnxruntime",
@@ -87,12 +113,13 @@ FORMATS: tuple[Format, ...] = (
         run_extra="onnxruntime",
         convert_needs=("pose_nn", "torch", "onnx", "onnxslim"),
         run_needs=("onnxruntime",),
+        contracts=("raw", "nms", "rows", "normalised", "heads"),
     ),
     Format(
         name="torchscript",
         suffix=".torchscript",
         title="TorchScript, for torch in Python and C++ without this project",
-        options=("imgsz", "dynamic", "batch", "half"),
+        options=("imgsz", "dynamic", "batch", "half", "contract"),
         run_options=("threads", "card"),
         converter="pose_export.convert.torchscript",
         runtime="pose_export.run.torchscript",
@@ -100,8 +127,180 @@ FORMATS: tuple[Format, ...] = (
         run_extra="torchscript",
         convert_needs=("pose_nn", "torch"),
         run_needs=("torch",),
+        contracts=("raw", "nms", "rows", "normalised", "heads"),
+    ),
+    Format(
+        name="openvino",
+        suffix="_openvino_model",
+        title="OpenVINO, for CPUs, GPUs and NPUs of Intel",
+        options=("imgsz", "dynamic", "batch", "half", "int8", "contract"),
+        run_options=("threads", "device", "card"),
+        converter="pose_export.convert.openvino",
+        runtime="pose_export.run.openvino",
+        extra="convert,openvino",
+        run_extra="openvino-run",
+        convert_needs=("pose_nn", "torch", "onnx", "onnxslim", "openvino"),
+        run_needs=("openvino",),
+        contracts=("raw", "nms", "rows", "normalised", "heads"),
+        parts=("model.xml", "model.bin"),
+        int8_needs=("nncf",),
+    ),
+    Format(
+        name="engine",
+        suffix=".engine",
+        title="TensorRT, for the very GPU that it is built on",
+        options=("imgsz", "dynamic", "batch", "half", "int8", "simplify", "workspace", "contract"),
+        run_options=("device", "card"),
+        converter="pose_export.convert.engine",
+        runtime="pose_export.run.engine",
+        extra="convert,tensorrt",
+        run_extra="tensorrt",
+        convert_needs=("pose_nn", "torch", "onnx", "onnxslim", "tensorrt", "cuda.bindings"),
+        run_needs=("tensorrt", "cuda.bindings"),
+        contracts=("raw", "nms", "rows", "normalised", "heads"),
+        int8_needs=("onnxruntime",),
+        platforms=("linux", "win32"),
+        not_run="TensorRT runs on Linux and Windows only",
+        beside=".json",
+    ),
+    Format(
+        name="coreml",
+        suffix=".mlpackage",
+        title="Core ML, for macOS and iOS",
+        options=("imgsz", "half", "int8", "contract"),
+        run_options=("card",),
+        converter="pose_export.convert.coreml",
+        runtime="pose_export.run.coreml",
+        extra="convert,coreml",
+        run_extra="coreml-run",
+        convert_needs=("pose_nn", "torch", "coremltools"),
+        run_needs=("coremltools", "PIL"),
+        contracts=("raw", "rows", "normalised"),
+        parts=("Manifest.json", "Data"),
+        platforms=("darwin",),
+        not_run="Core ML predicts on macOS only",
+    ),
+    Format(
+        name="ncnn",
+        suffix="_ncnn_model",
+        title="ncnn, for phones and small boards",
+        options=("imgsz", "half"),
+        run_options=("threads", "card"),
+        converter="pose_export.convert.ncnn",
+        runtime="pose_export.run.ncnn",
+        extra="convert,ncnn",
+        run_extra="ncnn-run",
+        convert_needs=("pose_nn", "torch", "pnnx"),
+        run_needs=("ncnn",),
+        parts=("model.ncnn.param", "model.ncnn.bin"),
+    ),
+    Format(
+        name="saved_model",
+        suffix="_saved_model",
+        title="SavedModel, for TensorFlow and its serving",
+        options=("imgsz", "batch", "contract"),
+        run_options=("card",),
+        converter="pose_export.convert.saved_model",
+        runtime="pose_export.run.tensorflow",
+        extra="convert,tensorflow",
+        run_extra="tensorflow",
+        convert_needs=("pose_nn", "torch", "onnx", "onnxslim", "tensorflow"),
+        run_needs=("tensorflow",),
+        contracts=("raw", "rows", "normalised", "heads"),
+        parts=("saved_model.pb",),
+    ),
+    Format(
+        name="pb",
+        suffix=".pb",
+        title="a frozen TensorFlow graph in one file",
+        options=("imgsz", "batch", "contract"),
+        run_options=("card",),
+        converter="pose_export.convert.pb",
+        runtime="pose_export.run.tensorflow",
+        extra="convert,tensorflow",
+        run_extra="tensorflow",
+        convert_needs=("pose_nn", "torch", "onnx", "onnxslim", "tensorflow"),
+        run_needs=("tensorflow",),
+        contracts=("raw", "rows", "normalised", "heads"),
+    ),
+    Format(
+        name="tflite",
+        suffix=".tflite",
+        title="TFLite, for Android, Raspberry Pi and microcontrollers with Linux",
+        options=("imgsz", "batch", "half", "int8", "contract"),
+        run_options=("threads", "card"),
+        converter="pose_export.convert.tflite",
+        runtime="pose_export.run.litert",
+        extra="convert,tflite",
+        run_extra="litert",
+        convert_needs=("pose_nn", "torch", "onnx", "onnxslim", "tensorflow"),
+        run_needs=("ai_edge_litert",),
+        contracts=("raw", "rows", "normalised", "heads"),
+    ),
+    Format(
+        name="edgetpu",
+        suffix="_edgetpu.tflite",
+        title="TFLite in 8-bit integers throughout, for Coral's Edge TPU",
+        options=("imgsz", "int8", "contract"),
+        run_options=("threads", "card"),
+        converter="pose_export.convert.edgetpu",
+        runtime="pose_export.run.litert",
+        extra="convert,tflite",
+        run_extra="litert",
+        convert_needs=("pose_nn", "torch", "onnx", "onnxslim", "tensorflow", "ai_edge_litert"),
+        run_needs=("ai_edge_litert",),
+        contracts=("heads", "normalised"),
+        int8_only=True,
+    ),
+    Format(
+        name="tfjs",
+        suffix="_web_model",
+        title="TF.js, for browsers and node",
+        options=("imgsz", "batch", "half", "contract"),
+        run_options=("card",),
+        converter="pose_export.convert.tfjs",
+        runtime="pose_export.run.tfjs",
+        extra="convert,tensorflow",
+        run_extra="",
+        convert_needs=("pose_nn", "torch", "onnx", "onnxslim", "tensorflow"),
+        run_needs=(),
+        contracts=("raw", "rows", "normalised", "heads"),
+        parts=("model.json",),
+    ),
+    Format(
+        name="paddle",
+        suffix="_paddle_model",
+        title="Paddle inference",
+        options=("imgsz", "batch", "contract"),
+        run_options=("threads", "card"),
+        converter="pose_export.convert.paddle",
+        runtime="pose_export.run.paddle",
+        extra="convert,paddle",
+        run_extra="paddle",
+        convert_needs=("pose_nn", "torch", "onnx", "onnxslim", "paddle"),
+        run_needs=("paddle",),
+        contracts=("raw", "rows", "normalised", "heads"),
+        parts=("model.json", "model.pdiparams"),
     ),
 )
+
+
+def make_table() -> str:
+    """Write the table for documents, in Markdown."""
+    head = ("format", "file", "options", "contracts", "install to make it", "install to run it")
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for row in FORMATS:
+        reads = f", reads {' '.join(f'`{suffix}`' for suffix in row.also)}" if row.also else ""
+        cells = (
+            f"`{row.name}`",
+            f"`{row.suffix}{'/' if row.folder else ''}`{reads}",
+            f"`{' '.join(row.options)}`",
+            f"`{' '.join(row.contracts)}`",
+            f"`pose-export[{row.extra}]`",
+            f"`pose-export[{row.run_extra}]`" if row.run_extra else "`pose-export`",
+        )
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def get_format(name: str) -> Format:
@@ -124,9 +323,10 @@ def format_of(path: Path) -> Format:
     Raises:
         ExportError: no format has files of that name.
     """
-    for row in FORMATS:
-        if path.name.lower().endswith((row.suffix, *row.also)):
-            return row
+    ends = {suffix: row for row in FORMATS for suffix in (row.suffix, *row.also)}
+    fitting = [suffix for suffix in ends if path.name.lower().endswith(suffix)]
+    if fitting:
+        return ends[max(fitting, key=len)]  # the end of one may be the end of another's
     known = ", ".join(suffix for row in FORMATS for suffix in (row.suffix, *row.also))
     raise ExportError(f"{path}: a file of a network must end in one of {known}; rename it to what it is")
 
@@ -138,6 +338,17 @@ def check_options(row: Format, given: tuple[str, ...]) -> None:
         ExportError: naming the option and what the format does take.
     """
     _check(row.options, given, subject=f"format '{row.name}'")
+
+
+def check_contract(row: Format, contract: str) -> None:
+    """Refuse a contract that the format doesn't have.
+
+    Raises:
+        ExportError: naming it and those that the format does have.
+    """
+    if contract not in row.contracts:
+        known = ", ".join(row.contracts)
+        raise ExportError(f"format '{row.name}' has the contracts {known}; got '{contract}'; choose one of these")
 
 
 def check_run_options(row: Format, given: tuple[str, ...]) -> None:

@@ -3,85 +3,143 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from pose_data import DrawnPeople, ExportError, ModelCard, Predictor
+from pose_data import ExportError, ModelCard, Predictor, Runtime
 
 from pose_export.bounds import find_misses
 from pose_export.formats import Format
 from pose_export.options import RunOptions
-from pose_export.parity import Parity, compare_runs, run_images
+from pose_export.parity import Parity, Run, compare_runs, run_images
 
 if TYPE_CHECKING:
     from pose_nn import PoseNet
 
 GATE_IMAGES = 4  # drawn, when the caller gives none
 GATE_SEED = 20
+_PLAIN_ADVICE = "Try another opset or simplify=False"
+_ADVICE = {
+    "float16": "Try half=False",
+    "int8": "Give calibration images like those that it will see, or keep layers in float with keep_float",
+}
 
 
-def measure_parity(
-    net: PoseNet,
+class RefusedError(ExportError):
+    """A file that the gate doesn't let through."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate says of a file that it lets through.
+
+    Args:
+        status: "passed", "refused, handed over by force: ..." or "not run: ...".
+        parity: its figures; None when its runtime can't run here.
+        misses: bounds that it misses, in words.
+    """
+
+    status: str
+    parity: Parity | None
+    misses: tuple[str, ...] = ()
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What the card has to say of it, by name."""
+        return {"gate": self.status, **({} if self.parity is None else {"parity": self.parity.to_text()})}
+
+
+class Reference:
+    """The network itself in torch, float32, and what it makes of the images; each is worked out once.
+
+    Args:
+        net: the network.
+        images: (H, W, 3) uint8 RGB each, to compare on; drawn people when None.
+        measure_ap: gives the AP of a Predictor on a data set, to be compared as well.
+    """
+
+    def __init__(
+        self,
+        net: PoseNet,
+        *,
+        images: Sequence[NDArray[np.uint8]] | None = None,
+        measure_ap: Callable[[Predictor], float] | None = None,
+    ) -> None:
+        self._net = net
+        self._images = images
+        self._measure_ap = measure_ap
+        self._runs: dict[str, Run] = {}
+        self._ap: float | None = None
+
+    def compare(self, card: ModelCard, candidate: Runtime) -> Parity:
+        """Run a file on the images and compare.
+
+        Args:
+            card: of the file.
+            candidate: the file in its own runtime.
+        """
+        images = _choose_images(self._images, dynamic=card.dynamic)
+        key = f"{card.imgsz} {card.batch} {card.dynamic} {card.contract}"
+        if key not in self._runs:
+            self._runs[key] = run_images(self._open(card), images, card)
+        parity = compare_runs(self._runs[key], run_images(candidate, images, card), card)
+        if self._measure_ap is None:
+            return parity
+        if self._ap is None:
+            self._ap = self._measure_ap(Predictor(self._open(card)))
+        return replace(parity, ap_expected=self._ap, ap=self._measure_ap(Predictor(candidate)))
+
+    def _open(self, card: ModelCard) -> Runtime:
+        from pose_nn import TorchRuntime
+
+        return TorchRuntime(self._net, replace(card, precision="float32", contract="raw"), device="cpu")
+
+
+def judge(
+    reference: Reference,
     card: ModelCard,
     path: Path,
     row: Format,
     *,
-    images: Sequence[NDArray[np.uint8]] | None = None,
-    measure_ap: Callable[[Predictor], float] | None = None,
-) -> Parity:
-    """Run a network in torch and a file in its own runtime on the same images.
-
-    Args:
-        net: the network, float32.
-        card: the file's card.
-        path: the file.
-        row: the file's format.
-        images: (H, W, 3) uint8 RGB each; drawn people when None.
-        measure_ap: gives the AP of a Predictor on a data set.
-    """
-    from pose_nn import TorchRuntime
-
-    reference = TorchRuntime(net, replace(card, precision="float32"), device="cpu")
-    candidate = row.load_runtime_module().open_runtime(path, RunOptions())
-    chosen = _choose_images(images, dynamic=card.dynamic)
-    parity = compare_runs(run_images(reference, chosen), run_images(candidate, chosen), card)
-    if measure_ap is None:
-        return parity
-    return replace(parity, ap_expected=measure_ap(Predictor(reference)), ap=measure_ap(Predictor(candidate)))
-
-
-def pass_gate(parity: Parity, *, precision: str, target: Path, force: bool) -> tuple[dict[str, str], tuple[str, ...]]:
+    target: Path,
+    max_ap_drop: float | None = None,
+    force: bool = False,
+) -> Verdict:
     """Let a file through, or refuse it.
 
     Args:
-        parity: its figures.
-        precision: of its weights; says which bounds hold.
-        target: where it was to go, for the message.
+        reference: what it is compared with.
+        card: the file's card.
+        path: the file.
+        row: the file's format.
+        target: where it is to go, for the message.
+        max_ap_drop: most AP that may be lost, 0 to 1; that of the bounds when None.
         force: whether it goes through all the same.
 
-    Returns:
-        What the card has to say of it, by name; and the bounds that it misses, in words.
-
     Raises:
-        ExportError: it misses a bound and isn't forced; the message has the figures.
+        RefusedError: it misses a bound and isn't forced; the message has the figures.
     """
-    misses = find_misses(parity, precision)
+    if row.why_not_run:
+        return Verdict(f"not run: {row.why_not_run}", None)
+    parity = reference.compare(card, row.load_runtime_module().open_runtime(path, RunOptions()))
+    misses = find_misses(parity, card.precision, max_ap_drop=max_ap_drop)
     if misses and not force:
-        raise ExportError(
+        raise RefusedError(
             f"{target}: the converted file must give what the network gives; {'; '.join(misses)}; "
-            "nothing was written. Try another opset, simplify=False or half=False, "
-            "or take it as it is with force=True"
+            f"nothing was written. {_ADVICE.get(card.precision, _PLAIN_ADVICE)}, or take it as it is with force=True"
         )
-    verdict = f"refused, handed over by force: {'; '.join(misses)}" if misses else "passed"
-    return {"gate": verdict, "parity": parity.to_text()}, misses
+    status = f"refused, handed over by force: {'; '.join(misses)}" if misses else "passed"
+    return Verdict(status, parity, misses)
 
 
 def _choose_images(images: Sequence[NDArray[np.uint8]] | None, *, dynamic: bool) -> list[NDArray[np.uint8]]:
     """Take the caller's images or draw some; a file of any size is also shown one that isn't square."""
     if images is None:
+        from pose_data import DrawnPeople  # a device that only runs files draws nobody
+
         people = DrawnPeople(GATE_IMAGES, seed=GATE_SEED)
         chosen = [people[i].image for i in range(len(people))]
     else:

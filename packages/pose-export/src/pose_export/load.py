@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pose_data import ExportError, ModelCard, Predictor, Runtime
 
-from pose_export.formats import check_run_options, format_of
+from pose_export.formats import Format, check_run_options, format_of
 from pose_export.options import RunOptions
 from pose_export.requirements import require_modules
 
@@ -29,7 +29,7 @@ def load(
     """Open a file of any runnable format for prediction.
 
     Args:
-        path: the file; its suffix says the format.
+        path: the file or folder; the end of its name says the format.
         conf: lowest score of a person that is kept.
         iou: overlap above which two boxes are the same person.
         max_det: most people in one image.
@@ -38,7 +38,7 @@ def load(
         classes: the only classes to be kept; all when None.
         threads: CPU threads; all cores when None.
         providers: ONNX Runtime's execution providers, best first.
-        device: where torch runs it.
+        device: where torch or OpenVINO runs it, such as "cpu".
         card: what the network is, for a file that doesn't say it.
 
     Returns:
@@ -62,10 +62,10 @@ def load_runtime(
     """Open a file of any runnable format as a bare network.
 
     Args:
-        path: the file; its suffix says the format.
+        path: the file or folder; the end of its name says the format.
         threads: CPU threads; all cores when None.
         providers: ONNX Runtime's execution providers, best first.
-        device: where torch runs it.
+        device: where torch or OpenVINO runs it, such as "cpu".
         card: what the network is, for a file that doesn't say it.
 
     Raises:
@@ -74,11 +74,23 @@ def load_runtime(
     """
     path = Path(path)
     row = format_of(path)
-    if not path.is_file():
-        seen = "a folder" if path.is_dir() else "nothing"
-        raise ExportError(f"{path}: must be a file of a network; got {seen}; check the path")
+    _check_there(path, row)
     names = None if providers is None else tuple(providers)
     options = RunOptions(threads=threads, providers=names, device=device, card=card)
     check_run_options(row, options.given())
+    if row.why_not_run:
+        raise ExportError(f"{path}: can't be run on this machine: {row.why_not_run}; run it there")
     require_modules(row.run_needs, job=f"running {row.name} files", extra=row.run_extra)
     return row.load_runtime_module().open_runtime(path, options)
+
+
+def _check_there(path: Path, row: Format) -> None:
+    """Refuse a path where there isn't what the format has."""
+    kind = "folder" if row.folder else "file"
+    if row.folder and path.is_dir():
+        missing = [part for part in row.parts if not (path / part).exists()]
+        if missing:
+            raise ExportError(f"{path}: must be a whole {row.name} folder; it has no {missing[0]}; export it again")
+    elif row.folder or not path.is_file():
+        seen = "a folder" if path.is_dir() else "a file" if path.exists() else "nothing"
+        raise ExportError(f"{path}: must be a {kind} of a network; got {seen}; check the path")

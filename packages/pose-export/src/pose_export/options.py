@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+import numpy as np
+from numpy.typing import NDArray
 from pose_data import ExportError, ModelCard
+
+from pose_export.contracts import CONTRACTS
+
+MAX_DET = 300
 
 
 @dataclass(frozen=True)
@@ -17,7 +23,15 @@ class ConvertOptions:
         batch: images per call of a file that isn't dynamic.
         opset: ONNX operator set; the converter's choice when None.
         half: whether weights are stored and multiplied in 16 bit.
+        int8: whether layers are stored and multiplied in 8 bit.
         simplify: whether the graph is simplified.
+        workspace: GiB of the GPU's memory that TensorRT may work in while it builds; all of it when None.
+        contract: what the output means, a name in `contracts.CONTRACTS`.
+        conf: people must score more than this; only for the contract "nms".
+        iou: overlap from which on two boxes are one person; only for the contract "nms".
+        max_det: rows of the output, the best people; only for the contract "nms".
+        calibration: (N, H, W, 3) uint8 RGB, letterboxed, that 8-bit ranges are measured on.
+        keep_float: names of layers that stay out of 8 bit.
     """
 
     imgsz: tuple[int, int] | None = None
@@ -25,15 +39,43 @@ class ConvertOptions:
     batch: int = 1
     opset: int | None = None
     half: bool = False
+    int8: bool = False
     simplify: bool = True
+    workspace: float | None = None
+    contract: str = "raw"
+    conf: float = 0.25
+    iou: float = 0.7
+    max_det: int = MAX_DET
+    calibration: NDArray[np.uint8] | None = None
+    keep_float: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.batch < 1:
             raise ExportError(f"batch must be at least 1; got {self.batch}; leave it out for one image per call")
+        if self.contract not in CONTRACTS:
+            raise ExportError(f"contract must be one of {', '.join(CONTRACTS)}; got '{self.contract}'")
+        if self.half and self.int8:
+            raise ExportError("half and int8 must not be asked for together; got both; leave one out")
+        if self.workspace is not None and not self.workspace > 0:
+            raise ExportError(f"workspace must be GiB above 0; got {self.workspace}; leave it out for all there is")
+        for name in ("conf", "iou"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ExportError(f"{name} must be from 0 to 1; got {getattr(self, name)}; leave it out for the usual")
+        if self.max_det < 1:
+            raise ExportError(f"max_det must be at least 1; got {self.max_det}; leave it out for {MAX_DET}")
+
+    @property
+    def precision(self) -> str:
+        """Of the weights, as the card says it."""
+        return "int8" if self.int8 else "float16" if self.half else "float32"
 
     def given(self) -> tuple[str, ...]:
-        """Names of the options that differ from their defaults."""
-        return _given(self)
+        """Names of the options that differ from their defaults and that a format may lack."""
+        return tuple(
+            name
+            for name in ("dynamic", "batch", "opset", "half", "int8", "simplify", "workspace", "contract")
+            if getattr(self, name) != getattr(ConvertOptions, name)
+        )
 
 
 @dataclass(frozen=True)
@@ -43,7 +85,7 @@ class RunOptions:
     Args:
         threads: CPU threads; all cores when None.
         providers: names of ONNX Runtime's execution providers, best first; what is installed when None.
-        device: where torch runs it, such as "cpu" or "cuda:0"; the runtime's choice when None.
+        device: where it runs, such as "cpu", "cuda:0" or, with OpenVINO, "GPU"; the runtime's choice when None.
         card: what the network is, for files that don't say it.
     """
 
@@ -58,8 +100,4 @@ class RunOptions:
 
     def given(self) -> tuple[str, ...]:
         """Names of the options that differ from their defaults."""
-        return _given(self)
-
-
-def _given(options: ConvertOptions | RunOptions) -> tuple[str, ...]:
-    return tuple(f.name for f in fields(options) if getattr(options, f.name) != f.default)
+        return tuple(f.name for f in fields(self) if getattr(self, f.name) != f.default)

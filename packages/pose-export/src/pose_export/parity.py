@@ -11,6 +11,7 @@ from pose_data import ModelCard, Poses, Predictor, Runtime, iou_matrix, xyxy_fro
 
 SCORE_FLOOR = 0.05  # an anchor that scores less in both is never seen by anybody
 LEAST_ANCHORS = 100  # per call; a network that is sure of nothing is compared where it is surest
+MOST_CANDIDATES = 2048  # anchors among which a person is looked for that the file has selected itself
 SAME_PLACE = 0.5  # IoU of two finds of one person; selection may take the other of two equal boxes
 
 
@@ -77,7 +78,7 @@ class Run:
     """What a network made of some images.
 
     Args:
-        rows: per call (B * A, 4 + C + D K), the raw output with an anchor per row.
+        rows: per image that went through the network (A, 4 + C + D K), the raw output with an anchor per row.
         poses: one per image.
     """
 
@@ -98,19 +99,27 @@ class _Recorder:
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         raw = self._runtime(images)
-        self.rows.append(raw.transpose(0, 2, 1).reshape(-1, raw.shape[1]))
+        self.rows.extend(raw.transpose(0, 2, 1))
         return raw
 
 
-def run_images(runtime: Runtime, images: Sequence[NDArray[np.uint8]]) -> Run:
+def run_images(runtime: Runtime, images: Sequence[NDArray[np.uint8]], card: ModelCard) -> Run:
     """Run images through a network and the same Predictor that users have.
 
     Args:
         images: (H, W, 3) uint8 RGB each.
+        card: of the file; where the file selects people itself, its thresholds are taken.
     """
     recorder = _Recorder(runtime)
-    poses = Predictor(recorder).predict_batch(images)
+    poses = Predictor(recorder, **_thresholds(card)).predict_batch(images)  # type: ignore[arg-type]
     return Run(tuple(recorder.rows), tuple(poses))
+
+
+def _thresholds(card: ModelCard) -> dict[str, float | int]:
+    if card.contract != "nms":
+        return {}
+    facts = card.facts
+    return {"conf": float(facts["conf"]), "iou": float(facts["iou"]), "max_det": int(facts["max_det"])}
 
 
 def compare_runs(expected: Run, found: Run, card: ModelCard) -> Parity:
@@ -122,9 +131,11 @@ def compare_runs(expected: Run, found: Run, card: ModelCard) -> Parity:
         card: class and keypoint counts.
     """
     pairs = list(zip(expected.rows, found.rows, strict=True))
-    matter = [_matters(a, b, classes=len(card.names)) for a, b in pairs]
-    a = np.concatenate([rows[keep] for (rows, _), keep in zip(pairs, matter, strict=True)])
-    b = np.concatenate([rows[keep] for (_, rows), keep in zip(pairs, matter, strict=True)])
+    if card.contract == "nms":
+        pairs = chosen = [_pair_people(a, b, classes=len(card.names)) for a, b in pairs]
+    else:
+        chosen = [_pick_anchors(a, b, classes=len(card.names)) for a, b in pairs]
+    a, b = (np.concatenate(side) for side in zip(*chosen, strict=True))
     boxes = _difference(xyxy_from_cxcywh(a[:, :4]), xyxy_from_cxcywh(b[:, :4]))
     scores = _difference(_score_columns(a, card), _score_columns(b, card))
     both = list(zip(expected.poses, found.poses, strict=True))
@@ -132,10 +143,10 @@ def compare_runs(expected: Run, found: Run, card: ModelCard) -> Parity:
     return Parity(
         images=len(expected.poses),
         anchors=len(a),
-        box_max=float(boxes.max()),
-        box_mean=float(boxes.mean()),
-        score_max=float(scores.max()),
-        score_mean=float(scores.mean()),
+        box_max=float(boxes.max(initial=0.0)),
+        box_mean=float(boxes.mean()) if boxes.size else 0.0,
+        score_max=float(scores.max(initial=0.0)),
+        score_mean=float(scores.mean()) if scores.size else 0.0,
         within=_shares_within(_distances(_point_columns(a, card), _point_columns(b, card))),
         everywhere=max(_relative_difference(x, y, card) for x, y in pairs),
         people=sum(len(x) + len(y) for x, y in both),
@@ -144,11 +155,27 @@ def compare_runs(expected: Run, found: Run, card: ModelCard) -> Parity:
     )
 
 
-def _matters(a: NDArray[np.float32], b: NDArray[np.float32], *, classes: int) -> NDArray[np.bool_]:
+_Rows = NDArray[np.float32]
+
+
+def _pick_anchors(a: _Rows, b: _Rows, *, classes: int) -> tuple[_Rows, _Rows]:
+    """Keep the anchors that matter: sure in either, or among the best."""
     best = a[:, 4 : 4 + classes].max(axis=1)
     other = np.nan_to_num(b[:, 4 : 4 + classes].max(axis=1), nan=np.inf)
     least = np.partition(best, -min(LEAST_ANCHORS, len(best)))[-min(LEAST_ANCHORS, len(best))]
-    return np.asarray((np.maximum(best, other) > SCORE_FLOOR) | (best >= least))
+    keep = (np.maximum(best, other) > SCORE_FLOOR) | (best >= least)
+    return a[keep], b[keep]
+
+
+def _pair_people(a: _Rows, b: _Rows, *, classes: int) -> tuple[_Rows, _Rows]:
+    """Give each person of a file that selects the anchor of the network that it is nearest to."""
+    b = b[b[:, 4 : 4 + classes].max(axis=1) > 0]
+    likely = np.argsort(-a[:, 4 : 4 + classes].max(axis=1), kind="stable")[:MOST_CANDIDATES]
+    weights = np.ones(4 + classes, np.float32)
+    weights[4:] = max(np.abs(a[:, :4]).max(), 1.0)  # a score of 1 is as far as the longest box
+    scaled = [rows[:, : 4 + classes] * weights for rows in (b, a[likely])]
+    distance = np.stack([np.abs(row - scaled[1]).sum(axis=1) for row in scaled[0]]) if len(b) else np.zeros((0, 1))
+    return a[likely][distance.argmin(axis=1)], b
 
 
 def _difference(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -183,6 +210,8 @@ def _shares_within(distances: NDArray[np.float64]) -> tuple[float, float, float]
 
 
 def _relative_difference(a: NDArray[np.float32], b: NDArray[np.float32], card: ModelCard) -> float:
+    if not len(a):
+        return 0.0
     boxes = _difference(a[:, :4], b[:, :4]).max()
     points = _difference(_point_columns(a, card), _point_columns(b, card)).max()
     largest = max(np.abs(a[:, :4]).max(), np.abs(_point_columns(a, card)).max(), 1.0)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
 from pose_data import ExportError
@@ -14,12 +16,24 @@ REQUIREMENTS = {
     "onnx": "onnx>=1.16",
     "onnxslim": "onnxslim>=0.1.40",
     "onnxruntime": "onnxruntime>=1.18",
+    "openvino": "openvino>=2024.4",
+    "nncf": "nncf>=2.14",
+    "coremltools": "coremltools>=8.0",
+    "PIL": "pillow>=10",
+    "ncnn": "ncnn>=1.0.20240410",
+    "pnnx": "pnnx>=20240410",
+    "tensorflow": "tensorflow-cpu>=2.18",
+    "ai_edge_litert": "ai-edge-litert>=1.2",
+    "paddle": "paddlepaddle>=3.0",
+    "tensorrt": "tensorrt>=10.3",
+    "cuda.bindings": "cuda-bindings>=12.6",
 }
 _SIBLINGS = {"pose_nn": "./packages/pose-nn"}  # installed from a checkout, never from an index
+_FLOOR = re.compile(r"([\w.-]+)>=([\d.]+)")
 
 
 def require_modules(modules: tuple[str, ...], *, job: str, extra: str) -> None:
-    """Refuse a job whose packages aren't installed, before it starts. Imports nothing.
+    """Refuse a job whose packages are missing or too old, before it starts. Imports none of them.
 
     Args:
         modules: what the job imports.
@@ -29,19 +43,43 @@ def require_modules(modules: tuple[str, ...], *, job: str, extra: str) -> None:
     Raises:
         ExportError: naming every missing package and the pip command for exactly those.
     """
-    missing = [module for module in dict.fromkeys(modules) if not _installed(module)]
-    if not missing:
-        return
-    words = " ".join(_SIBLINGS.get(module, f'"{REQUIREMENTS[module]}"') for module in missing)
-    where = " in a checkout of this project" if set(missing) & set(_SIBLINGS) else ""
-    names = ", ".join(module.replace("_", "-") for module in missing)
-    raise ExportError(
-        f"{job} needs packages that are not installed: {names}; run{where}: pip install {words} "
-        f"(all of it is the extra pose-export[{extra}])"
-    )
+    wanted = tuple(dict.fromkeys(modules))
+    missing = [module for module in wanted if not _installed(module)]
+    if missing:
+        names = ", ".join(module.replace("_", "-") for module in missing)
+        raise ExportError(f"{job} needs packages that are not installed: {names}; {_way_out(missing, extra)}")
+    old = {module: seen for module in wanted if (seen := _too_old(module))}
+    if old:
+        names = ", ".join(f"{REQUIREMENTS[module]} (installed: {seen})" for module, seen in old.items())
+        raise ExportError(f"{job} needs newer packages: {names}; {_way_out(list(old), extra)}")
+
+
+def _way_out(modules: list[str], extra: str) -> str:
+    words = " ".join(_SIBLINGS.get(module, f'"{REQUIREMENTS[module]}"') for module in modules)
+    where = " in a checkout of this project" if set(modules) & set(_SIBLINGS) else ""
+    return f"run{where}: pip install {words} (all of it is the extra pose-export[{extra}])"
 
 
 def _installed(module: str) -> bool:
     if module in sys.modules:
         return sys.modules[module] is not None
-    return find_spec(module) is not None
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # it is part of a module that isn't there
+        return False
+
+
+def _too_old(module: str) -> str:
+    """The installed version where it is below the floor; "" where it isn't, or where nothing says so."""
+    floor = _FLOOR.match(REQUIREMENTS.get(module, ""))
+    if floor is None:
+        return ""
+    try:
+        seen = version(floor[1])
+    except PackageNotFoundError:  # another distribution of the same module, such as onnxruntime-gpu
+        return ""
+    return seen if _numbers(seen) < _numbers(floor[2]) else ""
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", text.split("+")[0]))

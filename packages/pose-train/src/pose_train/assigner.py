@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +12,9 @@ from pose_train.batches import BatchTargets
 from pose_train.overlap import complete_iou
 
 _EPS = 1e-9
+
+PairSimilarity = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""From image, anchor and person of N pairs, (N,) int64 each, to how alike prediction and person are, (N,) in [0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ def assign(
     alpha: float = 0.5,
     beta: float = 6.0,
     smallest_side: float = 16.0,
+    similarity: PairSimilarity | None = None,
 ) -> Assignment:
     """Give each person the anchors that already score and place it best.
 
@@ -57,12 +62,13 @@ def assign(
         beta: weight of the overlap.
         smallest_side: pixels; a side shorter than this counts as this long when centres are looked for, so
             that a person between the centres of the finest cells is not lost.
+        similarity: when given, sqrt(CIoU * similarity) stands in the place of CIoU.
 
     Returns:
         The positives, in the order of images and anchors.
     """
     inside = _holds_centre(targets.boxes, anchors, smallest_side)
-    overlap, metric = _alignment(scores, boxes, targets, inside, alpha, beta)
+    overlap, metric = _alignment(scores, boxes, targets, inside, alpha, beta, similarity)
     best = metric.topk(min(topk, metric.shape[1]), dim=1).indices
     claimed = torch.zeros_like(inside).scatter_(1, best, True) & inside
     claimed = _one_person_per_anchor(claimed, overlap, targets.image_index, len(scores))
@@ -78,12 +84,20 @@ def _holds_centre(boxes: Tensor, anchors: Tensor, smallest_side: float) -> Tenso
 
 
 def _alignment(
-    scores: Tensor, boxes: Tensor, targets: BatchTargets, inside: Tensor, alpha: float, beta: float
+    scores: Tensor,
+    boxes: Tensor,
+    targets: BatchTargets,
+    inside: Tensor,
+    alpha: float,
+    beta: float,
+    similarity: PairSimilarity | None,
 ) -> tuple[Tensor, Tensor]:
-    """Compute CIoU and alignment, (M, A) each, only where a person holds the anchor's centre."""
+    """Compute overlap and alignment, (M, A) each, only where a person holds the anchor's centre."""
     person, anchor = inside.nonzero(as_tuple=True)
     image = targets.image_index[person]
     ciou = complete_iou(targets.boxes[person], boxes[image, anchor]).clamp(min=0)
+    if similarity is not None:
+        ciou = (ciou * similarity(image, anchor, person)).sqrt()
     aligned = scores[image, targets.labels[person], anchor] ** alpha * ciou**beta
     overlap = torch.zeros(inside.shape, dtype=ciou.dtype, device=ciou.device)
     metric = torch.zeros_like(overlap)

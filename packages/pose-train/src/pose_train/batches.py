@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -36,6 +36,10 @@ class BatchTargets:
     def to(self, device: torch.device) -> BatchTargets:
         """Copy the targets to a device."""
         return BatchTargets(*(getattr(self, name).to(device, non_blocking=True) for name in self.__annotations__))
+
+    def scaled(self, factor: float) -> BatchTargets:
+        """Move the targets along when their images are scaled."""
+        return replace(self, boxes=self.boxes * factor, keypoints=self.keypoints * factor)
 
 
 @dataclass(frozen=True)
@@ -74,3 +78,8 @@ def make_batch(items: Sequence[tuple[NDArray[np.uint8], PoseTargets, int]]) -> B
     """Stack augmented images (H, W, 3) of one size and join their targets."""
     images = torch.from_numpy(np.stack([image for image, _, _ in items])).permute(0, 3, 1, 2).contiguous()
     return Batch(images, make_targets([t for _, t, _ in items]), tuple(index for _, _, index in items))
+
+
+def make_empty_batch(size: int, keypoints: int) -> Batch:
+    """Make a batch without images, for a process that has none of a small last batch."""
+    return Batch(torch.zeros((0, 3, size, size), dtype=torch.uint8), make_targets([PoseTargets.empty(keypoints)]), ())

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator
+import signal
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pose_data import AugmentSettings, PoseTargets, Sample, Samples, augment
+from pose_data import AugmentSettings, PoseTargets, Samples, augment
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from pose_train.batches import Batch, make_batch
+from pose_train.batches import Batch, make_batch, make_empty_batch
 
 Item = tuple[NDArray[np.uint8], PoseTargets, int]
 
@@ -62,28 +63,35 @@ class AugmentedImages(Dataset[Item]):
 class EpochOrder(Sampler[list[Draw]]):
     """The batches of an epoch: a shuffle of the data set, continued from epoch to epoch.
 
-    Set `epoch` (from 0) and `mix` (whether mosaic and mixup are on) before each epoch.
+    Set `epoch` (from 0), `mix` (whether mosaic and mixup are on) and `done` (batches of the epoch that were learnt
+    before) before each epoch.
 
     Args:
         count: images in the data set.
         batch: images per batch; the last one of an epoch may be smaller.
         per_epoch: images that make an epoch.
         seed: of the run.
+        rank: this process; it gets every world-th image of each batch, from its rank on.
+        world: processes that share each batch.
     """
 
-    def __init__(self, count: int, *, batch: int, per_epoch: int, seed: int) -> None:
+    def __init__(self, count: int, *, batch: int, per_epoch: int, seed: int, rank: int = 0, world: int = 1) -> None:
         self.count, self.batch, self.per_epoch, self.seed = count, batch, per_epoch, seed
+        self.rank, self.world = rank, world
         self.epoch = 0
         self.mix = True
+        self.done = 0
 
     def __len__(self) -> int:
+        """Count the batches of a whole epoch."""
         return math.ceil(self.per_epoch / self.batch)
 
     def __iter__(self) -> Iterator[list[Draw]]:
         first = self.epoch * self.per_epoch
         indices = [self._index(first + i) for i in range(self.per_epoch)]
-        for start in range(0, self.per_epoch, self.batch):
-            yield [Draw(self.epoch, index, self.mix) for index in indices[start : start + self.batch]]
+        for start in range(self.done * self.batch, self.per_epoch, self.batch):
+            whole = indices[start : start + self.batch]
+            yield [Draw(self.epoch, index, self.mix) for index in whole[self.rank :: self.world]]
 
     def _index(self, position: int) -> int:
         round_, place = divmod(position, self.count)
@@ -95,48 +103,29 @@ class EpochOrder(Sampler[list[Draw]]):
         return self._shuffled[1]
 
 
-class KeptImages:
-    """A data set whose decoded images stay in memory once they were read.
+@dataclass(frozen=True)
+class _Collate:
+    """Make a batch of items, also of none."""
 
-    Each worker process keeps its own copy of what it reads; `fill` reads everything first, so that forked
-    workers share it.
-    """
+    size: int
+    keypoints: int
 
-    def __init__(self, samples: Samples) -> None:
-        self.samples = samples
-        self.names, self.skeleton, self.keypoint_dims = samples.names, samples.skeleton, samples.keypoint_dims
-        self._kept: dict[int, Sample] = {}
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __getitem__(self, index: int) -> Sample:
-        if index not in self._kept:
-            self._kept[index] = self.samples[index]
-        return self._kept[index]
-
-    def targets(self, index: int) -> PoseTargets:
-        """The labels of one image."""
-        return self.samples.targets(index)
-
-    def fill(self) -> None:
-        """Read all images."""
-        for index in range(len(self)):
-            self[index]
+    def __call__(self, items: Sequence[Item]) -> Batch:
+        return make_batch(items) if items else make_empty_batch(self.size, self.keypoints)
 
 
 def make_loader(images: AugmentedImages, order: EpochOrder, *, workers: int, pin_memory: bool) -> Iterable[Batch]:
-    """Make a loader of Batch in the given order; workers is capped at the number of cores."""
-    workers = min(workers, _cores())
+    """Make a loader of Batch in the given order; workers is capped at this process's share of the cores."""
+    workers = min(workers, max(_cores() // order.world, 1))
     return DataLoader(  # collates items into Batch
         images,
         batch_sampler=order,
         num_workers=workers,
-        collate_fn=make_batch,
+        collate_fn=_Collate(images.size, len(images.samples.skeleton)),
         pin_memory=pin_memory,
         persistent_workers=workers > 0,
         prefetch_factor=2 if workers else None,
-        worker_init_fn=_use_one_thread,
+        worker_init_fn=_begin_worker,
     )
 
 
@@ -145,6 +134,7 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _use_one_thread(_worker: int) -> None:
+def _begin_worker(_worker: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all; the run itself says when it ends
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

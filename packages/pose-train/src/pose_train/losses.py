@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +15,7 @@ from pose_train.batches import BatchTargets
 from pose_train.overlap import complete_iou
 
 LOSS_NAMES = ("box", "pose", "kobj", "cls", "dfl")
+HIDDEN_SCORE = 0.5  # of a keypoint that is there and not seen, where hidden ones have a target of their own
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class LossItems:
     """The losses of one batch after their gains.
 
     Args:
-        items: (5,) in the order of LOSS_NAMES, no gradient.
+        items: (5,) in the order of LOSS_NAMES, no gradient; with several processes, this one's part of each.
         total: their sum times the number of images; the scalar to take gradients of.
         positives: how many anchors learnt a person.
     """
@@ -49,12 +51,32 @@ class PoseLoss:
         sigmas: K OKS sigmas.
         keypoint_dims: 3 when the network scores each keypoint, else 2 (and kobj is 0).
         gains: how much each loss weighs.
+        alignment: what matches anchors with people: "iou" compares boxes alone, as the published recipe does; "oks"
+            takes sqrt(CIoU * OKS), so that an anchor is good at a person when its keypoints are good too (as the
+            assignment costs of RTMO, Lu et al., CVPR 2024, and PETR, Shi et al., CVPR 2022, hold OKS).
+        occluded: what a hidden keypoint (v = 1) is. "visible": the same as a visible one. "ignored": no loss
+            looks at it. "own": its place is learnt, and its score should be 0.5.
+        total: adds up numbers over all processes that share the batch; alone, they are what they are.
+        world: how many processes those are.
     """
 
-    def __init__(self, sigmas: Tensor, *, keypoint_dims: int = 3, gains: Gains | None = None) -> None:
+    def __init__(
+        self,
+        sigmas: Tensor,
+        *,
+        keypoint_dims: int = 3,
+        gains: Gains | None = None,
+        alignment: str = "iou",
+        occluded: str = "visible",
+        total: Callable[[Tensor], Tensor] = torch.Tensor.detach,
+        world: int = 1,
+    ) -> None:
         self.sigmas = sigmas.float()
         self.keypoint_dims = keypoint_dims
         self.gains = gains or Gains()
+        self.by_keypoints = alignment == "oks"
+        self.occluded = occluded
+        self.total, self.world = total, world
 
     def __call__(self, raw: RawOutputs, targets: BatchTargets) -> LossItems:
         """Compare raw outputs with targets.
@@ -64,40 +86,95 @@ class PoseLoss:
             targets: the people of the batch, in pixels of the input.
         """
         centres, strides = make_anchors(raw.levels, raw.strides, device=raw.scores.device)
-        logits = raw.boxes.float().permute(0, 2, 1).reshape(len(raw.boxes), -1, 4, REG_MAX)  # (B, A, 4, 16)
+        images, _, anchors = raw.boxes.shape
+        logits = raw.boxes.float().permute(0, 2, 1).reshape(images, anchors, 4, REG_MAX)
         scores = raw.scores.float()
         boxes = _decode_boxes(logits.detach(), centres, strides)
-        found = assign(scores.detach().sigmoid(), boxes, centres * strides, targets)
-        total_score = found.score.sum().clamp(min=1)
+        points = _Points(raw.keypoints, centres, strides, targets, self.keypoint_dims, self.sigmas.to(scores.device))
+        found = assign(
+            scores.detach().sigmoid(),
+            boxes,
+            centres * strides,
+            targets,
+            similarity=points.similarity if self.by_keypoints else None,
+        )
+        pose, kobj, counted = _keypoint_losses(points, found, targets, self.occluded)
+        shares = torch.stack([found.score.sum(), *(scores.new_tensor(float(n)) for n in (*counted, images))])
+        total_score, positives, judged, all_images = self.total(shares).unbind()
+        total_score = total_score.clamp(min=1)
         cls = _class_loss(scores, found, targets) / total_score
         box, dfl = _box_losses(logits[found.image, found.anchor], centres, strides, found, targets)
-        pose, kobj = self._keypoint_losses(raw.keypoints, centres, strides, found, targets)
+        pose = pose * (counted[0] / positives.clamp(min=1))
+        kobj = kobj * (counted[1] / judged.clamp(min=1))
         g = self.gains
         items = torch.stack(
             [box / total_score * g.box, pose * g.pose, kobj * g.kobj, cls * g.cls, dfl / total_score * g.dfl]
         )
-        return LossItems(items.detach(), items.sum() * len(scores), len(found.anchor))
+        # Engines average gradients over processes, and this is to be their sum.
+        return LossItems(items.detach(), items.sum() * all_images * self.world, len(found.anchor))
 
-    def _keypoint_losses(
-        self, raw: Tensor, centres: Tensor, strides: Tensor, found: Assignment, targets: BatchTargets
-    ) -> tuple[Tensor, Tensor]:
-        """Return 1 - OKS of the positives' keypoints, and the loss of their visibility."""
-        if len(found.anchor) == 0:
-            zero = raw.float().sum() * 0  # keeps the branch in the graph
-            return zero, zero
-        dims = self.keypoint_dims
-        picked = (
-            raw.permute(0, 2, 1)[found.image, found.anchor].float().reshape(len(found.anchor), -1, dims)
-        )  # (P, K, D)
-        stride = strides[found.anchor]
-        xy = picked[..., :2] * 2 + (centres[:, found.anchor].T - 0.5)[:, None]  # cells
-        wanted = targets.keypoints[found.target] / stride[:, None, None]
-        size = (targets.boxes[found.target, 2:] - targets.boxes[found.target, :2]) / stride[:, None]
-        labelled = targets.visibility[found.target] != 0
-        pose = keypoint_loss(xy, wanted, labelled, size.prod(dim=1), self.sigmas.to(xy.device))
-        if dims == 2:
-            return pose, pose.detach() * 0
-        return pose, functional.binary_cross_entropy_with_logits(picked[..., 2], labelled.float())
+
+@dataclass(frozen=True)
+class _Points:
+    """Predicted keypoints of chosen anchors beside those of the people that they are compared with.
+
+    Args:
+        raw: (B, K * D, A), offsets and logits.
+        centres: (2, A) in cells.
+        strides: (A,) pixels per cell.
+        targets: the people of the batch.
+        dims: D.
+        sigmas: (K,).
+    """
+
+    raw: Tensor
+    centres: Tensor
+    strides: Tensor
+    targets: BatchTargets
+    dims: int
+    sigmas: Tensor
+
+    def pick(self, image: Tensor, anchor: Tensor) -> Tensor:
+        """Take the offsets and logits of P anchors: (P, K, D)."""
+        rows = self.raw.permute(0, 2, 1)[image, anchor].float()
+        return rows.reshape(len(rows), rows.shape[1] // self.dims, self.dims)
+
+    def errors(self, picked: Tensor, anchor: Tensor, person: Tensor) -> Tensor:
+        """Compute e of OKS, squared distances over what annotators err: (P, K)."""
+        stride = self.strides[anchor, None]
+        xy = picked[..., :2] * 2 + (self.centres[:, anchor].T - 0.5)[:, None]  # cells
+        wanted = self.targets.keypoints[person] / stride[..., None]
+        size = (self.targets.boxes[person, 2:] - self.targets.boxes[person, :2]) / stride
+        return _oks_errors(xy, wanted, size.prod(dim=1), self.sigmas)
+
+    def similarity(self, image: Tensor, anchor: Tensor, person: Tensor) -> Tensor:
+        """Compute the OKS of P pairs; a person without labelled keypoints is like any prediction."""
+        similar = torch.exp(-self.errors(self.pick(image, anchor), anchor, person))
+        labelled = self.targets.visibility[person] != 0
+        count = labelled.sum(dim=1)
+        return torch.where(count > 0, (similar * labelled).sum(dim=1) / count.clamp(min=1), 1.0)
+
+
+def _keypoint_losses(
+    points: _Points, found: Assignment, targets: BatchTargets, occluded: str
+) -> tuple[Tensor, Tensor, tuple[int, int]]:
+    """Return 1 - OKS of the positives' keypoints, the loss of their visibility, and over how many each is the mean."""
+    if len(found.anchor) == 0:
+        zero = points.raw.float().sum() * 0  # keeps the branch in the graph
+        return zero, zero, (0, 0)
+    picked = points.pick(found.image, found.anchor)
+    visibility = targets.visibility[found.target]
+    known = visibility != 1 if occluded == "ignored" else torch.ones_like(visibility, dtype=torch.bool)
+    e = points.errors(picked, found.anchor, found.target)
+    pose = _mean_dissimilarity(e, (visibility != 0) & known)
+    if points.dims == 2:
+        return pose, pose.detach() * 0, (len(found.anchor), 0)
+    wanted = (visibility != 0).float()
+    if occluded == "own":
+        wanted = torch.where(visibility == 1, HIDDEN_SCORE, wanted)
+    judged = int(known.sum())
+    kobj = functional.binary_cross_entropy_with_logits(picked[..., 2][known], wanted[known], reduction="sum")
+    return pose, kobj / max(judged, 1), (len(found.anchor), judged)
 
 
 def keypoint_loss(xy: Tensor, wanted: Tensor, labelled: Tensor, areas: Tensor, sigmas: Tensor) -> Tensor:
@@ -114,7 +191,14 @@ def keypoint_loss(xy: Tensor, wanted: Tensor, labelled: Tensor, areas: Tensor, s
         A scalar: the mean over people and points of 1 - exp(-e), each person's labelled points weighted up to
         stand for all K, where e = d^2 / (2 area (2 sigma)^2).
     """
-    e = (xy - wanted).pow(2).sum(dim=2) / ((2 * sigmas).pow(2) * (areas[:, None] + 1e-9) * 2)
+    return _mean_dissimilarity(_oks_errors(xy, wanted, areas, sigmas), labelled)
+
+
+def _oks_errors(xy: Tensor, wanted: Tensor, areas: Tensor, sigmas: Tensor) -> Tensor:
+    return (xy - wanted).pow(2).sum(dim=2) / ((2 * sigmas).pow(2) * (areas[:, None] + 1e-9) * 2)
+
+
+def _mean_dissimilarity(e: Tensor, labelled: Tensor) -> Tensor:
     weight = labelled.shape[1] / (labelled.sum(dim=1, keepdim=True) + 1e-9)
     return (weight * (1 - torch.exp(-e)) * labelled).mean()
 

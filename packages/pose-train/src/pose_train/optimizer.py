@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import torch
+from pose_data import SettingsError
 from torch import nn
-from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch.optim import SGD, Adam, Adamax, AdamW, NAdam, Optimizer, RAdam, RMSprop
 
-LONG_RUN = 10_000  # optimizer steps; from here on `auto` takes SGD
+LONG_RUN = 10_000  # optimizer steps; above it `auto` takes SGD
 
 
 def choose_optimizer(name: str, *, iterations: int, num_classes: int, lr0: float) -> tuple[str, float]:
@@ -23,9 +24,9 @@ def make_optimizer(net: nn.Module, name: str, *, lr: float, momentum: float, wei
 
     Args:
         net: its parameters that take gradients are learnt.
-        name: "SGD" (with Nesterov momentum), "Adam" or "AdamW".
+        name: "SGD" (with Nesterov momentum), "RMSProp", or one of Adam's family.
         lr: first learning rate.
-        momentum: momentum of SGD, beta1 of the others.
+        momentum: momentum of SGD and RMSProp, beta1 of the others.
         weight_decay: of convolution weights.
     """
     groups = [
@@ -35,8 +36,32 @@ def make_optimizer(net: nn.Module, name: str, *, lr: float, momentum: float, wei
     ]
     if name == "SGD":
         return SGD(groups, lr=lr, momentum=momentum, nesterov=momentum > 0)
-    kind = Adam if name == "Adam" else AdamW
-    return kind(groups, lr=lr, betas=(momentum, 0.999), fused=True)
+    if name == "RMSProp":
+        return RMSprop(groups, lr=lr, momentum=momentum)
+    if name in ("Adam", "AdamW"):
+        return (Adam if name == "Adam" else AdamW)(groups, lr=lr, betas=(momentum, 0.999), fused=True)
+    family: dict[str, type[Adamax | NAdam | RAdam]] = {"Adamax": Adamax, "NAdam": NAdam, "RAdam": RAdam}
+    return family[name](groups, lr=lr, betas=(momentum, 0.999))
+
+
+def freeze_layers(layers: nn.ModuleList, chosen: int | tuple[int, ...] | None) -> None:
+    """Keep layers from learning: the first so many, or those with these indices.
+
+    Raises:
+        SettingsError: there is no such layer.
+    """
+    indices = range(chosen) if isinstance(chosen, int) else chosen or ()
+    for index in indices:
+        if not 0 <= index < len(layers):
+            raise SettingsError(f"freeze: layers must be from 0 to {len(layers) - 1}; got {index}")
+        layers[index].requires_grad_(False)
+
+
+def hold_frozen(net: nn.Module) -> None:
+    """Keep the statistics of frozen layers as they are."""
+    for module in net.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and not module.weight.requires_grad:
+            module.eval()
 
 
 def _groups(net: nn.Module) -> dict[str, list[torch.nn.Parameter]]:
@@ -44,6 +69,7 @@ def _groups(net: nn.Module) -> dict[str, list[torch.nn.Parameter]]:
     for module in net.modules():
         for name, parameter in module.named_parameters(recurse=False):
             if parameter.requires_grad:
-                kind = "bias" if name == "bias" else "norm" if isinstance(module, nn.BatchNorm2d) else "weight"
+                is_norm = isinstance(module, nn.modules.batchnorm._BatchNorm)
+                kind = "bias" if name == "bias" else "norm" if is_norm else "weight"
                 groups[kind].append(parameter)
     return groups

@@ -31,7 +31,7 @@ def write_batch_picture(path: Path, batch: Batch, skeleton: Skeleton) -> None:
         draw_targets(np.ascontiguousarray(image), _of_image(batch.targets, i), skeleton)
         for i, image in enumerate(images)
     ]
-    _write(path, contact_sheet(drawn, columns=4))
+    write_picture(path, contact_sheet(drawn, columns=4))
 
 
 def write_validation_picture(path: Path, runtime: Runtime, samples: Samples, *, imgsz: int) -> None:
@@ -42,7 +42,7 @@ def write_validation_picture(path: Path, runtime: Runtime, samples: Samples, *, 
         sample = samples[int(index)]
         tiles.append(draw_targets(sample.image, sample.targets, samples.skeleton))
         tiles.append(draw_poses(sample.image, predictor(sample.image), samples.skeleton))
-    _write(path, contact_sheet(tiles, columns=4))
+    write_picture(path, contact_sheet(tiles, columns=4))
 
 
 def _of_image(targets: BatchTargets, index: int) -> PoseTargets:
@@ -59,7 +59,8 @@ def _of_image(targets: BatchTargets, index: int) -> PoseTargets:
     )
 
 
-def _write(path: Path, image: NDArray[np.uint8]) -> None:
+def write_picture(path: Path, image: NDArray[np.uint8]) -> None:
+    """Write an (H, W, 3) uint8 RGB image, whole or not at all, in the format that the path's suffix names."""
     done, encoded = cv2.imencode(path.suffix, image[..., ::-1])
     assert done
     with atomic_path(path) as temporary:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,9 +13,9 @@ import yaml
 from pose_data import SettingsError, atomic_path
 from pose_eval import Metrics, PoseMetrics
 
-from pose_train.losses import LOSS_NAMES
 from pose_train.settings import TrainSettings
 
+_LEFTOVER = re.compile(r"\..+\.[0-9a-f]{12}(\.\w+)?")  # as atomic_path names what it hasn't finished
 METRIC_NAMES = ("ap", "ap50", "ap75", "ap_medium", "ap_large", "ar")
 
 
@@ -45,6 +46,21 @@ class RunFolder:
         return self.path / "results.csv"
 
     @property
+    def times(self) -> Path:
+        """A CSV with the seconds of every epoch: what differs between two runs that are the same."""
+        return self.path / "times.csv"
+
+    @property
+    def curves(self) -> Path:
+        """A picture of the table."""
+        return self.path / "results.png"
+
+    @property
+    def record(self) -> Path:
+        """What the run was made of: data, versions, code, start."""
+        return self.path / "record.json"
+
+    @property
     def settings(self) -> Path:
         """The settings as they were resolved."""
         return self.path / "settings.yaml"
@@ -55,60 +71,73 @@ class RunFolder:
 
     def write_settings(self, settings: TrainSettings) -> None:
         """Write settings.yaml."""
-        text = yaml.safe_dump(dataclasses.asdict(settings), sort_keys=False, allow_unicode=True)
+        values = {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(settings).items()}
+        text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
         with atomic_path(self.settings) as temporary:
             temporary.write_text(text, encoding="utf-8")
 
-    def read_rows(self) -> list[dict[str, str]]:
-        """Read the table back."""
-        if not self.table.exists():
-            return []
-        with self.table.open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
-
-    def write_row(self, epoch: int, row: Mapping[str, float | int]) -> None:
-        """Put the row of an epoch (from 1) into the table, over any row of that epoch or a later one."""
-        written = {name: f"{value:.6g}" if isinstance(value, float) else str(value) for name, value in row.items()}
-        rows = [old for old in self.read_rows() if int(old["epoch"]) < epoch] + [{"epoch": str(epoch), **written}]
-        text = io.StringIO()
-        writer = csv.DictWriter(text, fieldnames=list(rows[-1]), restval="", extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        with atomic_path(self.table) as temporary:
-            temporary.write_text(text.getvalue(), encoding="utf-8")
+    def clear_leftovers(self) -> None:
+        """Remove the files that a process was writing when it was killed."""
+        for file in (*self.path.glob(".*"), *self.last.parent.glob(".*")):
+            if _LEFTOVER.fullmatch(file.name):
+                file.unlink(missing_ok=True)
 
 
-def make_run_folder(settings: TrainSettings) -> RunFolder:
-    """Make a new folder for a run, with its settings: project/name, or project, numbered when it is taken.
+def read_rows(table: Path) -> list[dict[str, str]]:
+    """Read a table of epochs; none where there is no file yet."""
+    if not table.exists():
+        return []
+    with table.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write_row(table: Path, epoch: int, row: Mapping[str, float | int]) -> None:
+    """Put the row of an epoch (from 1) into a table, over any row of that epoch or a later one."""
+    written = {name: f"{value:.6g}" if isinstance(value, float) else str(value) for name, value in row.items()}
+    rows = [old for old in read_rows(table) if int(old["epoch"]) < epoch] + [{"epoch": str(epoch), **written}]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[-1]), restval="", extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    with atomic_path(table) as temporary:
+        temporary.write_text(text.getvalue(), encoding="utf-8")
+
+
+def name_run_folder(settings: TrainSettings) -> RunFolder:
+    """Choose the folder of a new run: project/name, or project, numbered when it is taken."""
+    wanted = Path(settings.project) / settings.name if settings.name else Path(settings.project)
+    return RunFolder(wanted if settings.exist_ok else _free(wanted))
+
+
+def make_run_folder(folder: RunFolder, settings: TrainSettings) -> None:
+    """Make the folder of a run, with its settings.
 
     Raises:
-        SettingsError: the folder can't be made.
+        SettingsError: it can't be made.
     """
-    wanted = Path(settings.project) / settings.name if settings.name else Path(settings.project)
-    path = wanted if settings.exist_ok else _free(wanted)
-    folder = RunFolder(path)
     try:
         folder.best.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(
-            f"project: the run folder '{path}' can't be made ({error.strerror}); give another 'project'"
+            f"project: the run folder '{folder.path}' can't be made ({error.strerror}); give another 'project'"
         ) from error
+    for old in (folder.table, folder.times, folder.state):  # of an earlier run, with exist_ok
+        old.unlink(missing_ok=True)
     folder.write_settings(settings)
-    return folder
 
 
-def find_run_folder(resume: str) -> RunFolder:
+def find_run_folder(settings: TrainSettings) -> RunFolder:
     """Find the run that is to be continued, by its folder or a file of weights in it.
 
     Raises:
         SettingsError: there is none, or it holds no state to go on from.
     """
-    path = Path(resume)
+    path = Path(settings.model if settings.resume is True else str(settings.resume))
     folder = RunFolder(path.parent.parent if path.is_file() else path)
-    if not folder.state.exists() or not folder.settings.exists():
+    if not folder.settings.exists() or (folder.table.exists() and not folder.state.exists()):
         raise SettingsError(
             f"resume: '{path}' must be a run folder or its weights/last.safetensors, with weights/resume.safetensors "
-            "and settings.yaml beside; got none there. A run keeps them from the end of its first epoch on"
+            "and settings.yaml beside; got none there. A run keeps them until you remove them"
         )
     return folder
 
@@ -121,7 +150,7 @@ def metric_columns(metrics: PoseMetrics) -> dict[str, float]:
 
 def loss_columns(losses: Mapping[str, float]) -> dict[str, float]:
     """Name the losses as the table does."""
-    return {f"loss/{name}": losses[name] for name in LOSS_NAMES}
+    return {f"loss/{name}": value for name, value in losses.items()}
 
 
 def _free(wanted: Path) -> Path:

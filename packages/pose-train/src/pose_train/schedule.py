@@ -40,12 +40,19 @@ class WarmUp:
     final_momentum: float
     accumulate: int
 
-    def apply(self, optimizer: Optimizer, step: int, factor: float) -> int:
-        """Set learning rates and momentum for a step; return how many batches make an optimizer step now."""
+    def apply(self, optimizer: Optimizer, step: int, factor: float, *, scale: float = 1.0) -> int:
+        """Set learning rates and momentum for a step; return how many batches make an optimizer step now.
+
+        Args:
+            optimizer: changed in place.
+            step: batches learnt so far.
+            factor: of the schedule at this epoch.
+            scale: on top of all learning rates.
+        """
         share = min(step / self.steps, 1.0) if self.steps else 1.0
         for group in optimizer.param_groups:
             start = self.bias_lr if group["kind"] == "bias" else 0.0
-            group["lr"] = start + (group["initial_lr"] * factor - start) * share
+            group["lr"] = (start + (group["initial_lr"] * factor - start) * share) * scale
             if "momentum" in group:
                 group["momentum"] = self.momentum + (self.final_momentum - self.momentum) * share
         return max(1, round(1 + (self.accumulate - 1) * share))

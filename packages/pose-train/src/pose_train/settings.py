@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TypeVar
+from dataclasses import dataclass
 
-from pose_data import AugmentSettings
+from pose_data import AugmentSettings, SettingsError
+from pose_data import setting as _setting
 
-_T = TypeVar("_T")
-
-
-def _setting(
-    default: _T,
-    text: str,
-    *,
-    least: float | None = None,
-    most: float | None = None,
-    choices: tuple[str, ...] | None = None,
-) -> _T:
-    limits = {"help": text, "min": least, "max": most, "choices": choices}
-    return field(default=default, metadata={name: value for name, value in limits.items() if value is not None})
+OPTIMIZERS = ("auto", "SGD", "Adam", "Adamax", "AdamW", "NAdam", "RAdam", "RMSProp")
+ALIGNMENTS = ("iou", "oks")
+OCCLUDED = ("visible", "ignored", "own")
+CACHES = (False, True, "", "ram", "disk")
 
 
 @dataclass(frozen=True)
@@ -28,7 +19,9 @@ class TrainSettings:
 
     model: str = _setting("yolov8n-pose", "network name, or a checkpoint to go on from")
     data: str = _setting("people", "data YAML, or 'people' for the drawn data set")
-    pretrained: str = _setting("", "checkpoint whose fitting weights a new network takes")
+    pretrained: bool | str = _setting(
+        True, "checkpoint whose fitting weights a new network takes; False starts a checkpoint's network afresh"
+    )
     epochs: int = _setting(100, "times through the training images", least=1)
     time: float | None = _setting(None, "hours after which the run ends; the schedule is fitted to it", least=0)
     patience: int = _setting(100, "epochs without better fitness before the run ends; 0 never", least=0)
@@ -36,23 +29,30 @@ class TrainSettings:
     imgsz: int = _setting(640, "side of the square input, pixels", least=32)
     images_per_epoch: int = _setting(0, "images that make an epoch; 0 takes them all", least=0)
     fraction: float = _setting(1.0, "share of the training images that is used", least=0, most=1)
-    save_period: int = _setting(0, "keep the weights of every so many epochs; 0 only best and last", least=0)
-    cache: str = _setting("", "'ram' keeps decoded images in memory", choices=("", "ram"))
+    single_cls: bool = _setting(False, "take all classes for one")
+    save_period: int = _setting(-1, "keep the weights of every so many epochs; -1 only best and last", least=-1)
+    cache: bool | str = _setting(False, "'ram' (or True) keeps decoded images in memory, 'disk' in files by the runs")
     device: str = _setting("", "cpu, cuda, mps; empty takes the fastest there is")
     workers: int = _setting(8, "processes that load images, at most the number of cores; 0 for none", least=0)
     project: str = _setting("runs/train", "folder of the run, numbered when it is taken")
     name: str = _setting("", "folder inside project; empty numbers the project folder itself")
     exist_ok: bool = _setting(False, "write into an existing run folder")
-    resume: str = _setting("", "run folder, or its last checkpoint, that is continued")
-    optimizer: str = _setting("auto", "optimizer", choices=("auto", "SGD", "Adam", "AdamW"))
+    resume: bool | str = _setting(False, "run folder, or a checkpoint in it, to go on with; True means that of model")
+    optimizer: str = _setting("auto", "optimizer", choices=OPTIMIZERS)
     seed: int = _setting(0, "of weights, order and augmentation", least=0)
     deterministic: bool = _setting(True, "take only algorithms that repeat to the bit")
     cos_lr: bool = _setting(False, "cosine in place of linear learning rate")
     close_mosaic: int = _setting(10, "last epochs without mosaic and mixup", least=0)
     amp: bool = _setting(True, "half precision on a GPU")
-    freeze: int = _setting(0, "first layers that don't learn", least=0)
+    freeze: int | tuple[int, ...] | None = _setting(None, "first layers that don't learn, or a list of layers", least=0)
+    multi_scale: float = _setting(0.0, "largest change of the input's side from batch to batch", least=0, most=0.9)
     val: bool = _setting(True, "validate after each epoch")
+    split: str = _setting("val", "split that is validated on")
+    conf: float | None = _setting(None, "lowest score that validation counts; 0.001 unless given", least=0, most=1)
+    iou: float = _setting(0.7, "overlap from which validation takes two boxes for one person", least=0, most=1)
+    max_det: int = _setting(300, "most people per image in validation", least=1)
     plots: bool = _setting(True, "write pictures of batches and of validation")
+    tracker: tuple[str, ...] = _setting((), "trackers: tensorboard, mlflow, wandb, clearml, comet_ml, aim, dvclive")
     skip_bad: bool = _setting(False, "drop faulty label rows, and say how many, in place of stopping")
     nbs: int = _setting(64, "nominal batch; smaller batches add up to it before a step", least=1)
     lr0: float = _setting(0.01, "first learning rate; optimizer=auto chooses its own", least=0)
@@ -67,6 +67,9 @@ class TrainSettings:
     dfl: float = _setting(1.5, "gain of the distribution focal loss", least=0)
     pose: float = _setting(12.0, "gain of the keypoint loss", least=0)
     kobj: float = _setting(1.0, "gain of the keypoint visibility loss", least=0)
+    heatmap: float = _setting(0.0, "gain of a heatmap branch that only training has; 0 for none", least=0)
+    alignment: str = _setting("iou", "what matches anchors with people: boxes alone, or OKS too", choices=ALIGNMENTS)
+    occluded: str = _setting("visible", "what a hidden keypoint (v = 1) is to the losses", choices=OCCLUDED)
     hsv_h: float = _setting(0.015, "largest shift of hue, as a share of the circle", least=0, most=1)
     hsv_s: float = _setting(0.7, "largest gain of saturation", least=0, most=1)
     hsv_v: float = _setting(0.4, "largest gain of brightness", least=0, most=1)
@@ -79,6 +82,10 @@ class TrainSettings:
     fliplr: float = _setting(0.5, "probability of a left-right flip", least=0, most=1)
     mosaic: float = _setting(1.0, "probability of a mosaic of four images", least=0, most=1)
     mixup: float = _setting(0.0, "probability of mixing in a second image", least=0, most=1)
+
+    def __post_init__(self) -> None:
+        if self.cache not in CACHES:
+            raise SettingsError(f"cache must be False, True, 'ram' or 'disk'; got '{self.cache}'")
 
     def augmentation(self) -> AugmentSettings:
         """Return the settings that concern the images alone."""

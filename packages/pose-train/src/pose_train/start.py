@@ -30,12 +30,21 @@ def make_start(settings: TrainSettings, samples: Samples) -> Start:
         SettingsError: an unknown network name.
         CheckpointError: a file that can't be read as one.
     """
-    if Path(settings.model).suffix in CHECKPOINTS:
+    given = settings.pretrained if isinstance(settings.pretrained, str) else ""
+    is_file = Path(settings.model).suffix in CHECKPOINTS
+    if is_file and settings.pretrained is not False and not given:
         return _from_checkpoint(Path(settings.model), settings, samples)
-    if settings.pretrained:
-        return _from_checkpoint(Path(settings.pretrained), settings, samples, architecture=settings.model)
-    net = _new(settings.model, samples)
+    name = load_checkpoint(Path(settings.model)).card.architecture if is_file else settings.model
+    if given:
+        return _from_checkpoint(Path(given), settings, samples, architecture=name)
+    net = _new(name, samples)
     return Start(net, _card(settings, samples, net, licence="", origin="trained from scratch"), ())
+
+
+def make_start_again(card: ModelCard) -> Start:
+    """Make the network of a run that goes on, whose weights will be read from its state."""
+    kpt_shape = (len(card.skeleton), card.keypoint_dims)
+    return Start(build_network(card.architecture, num_classes=len(card.names), kpt_shape=kpt_shape), card, ())
 
 
 def _from_checkpoint(
@@ -46,12 +55,12 @@ def _from_checkpoint(
     report = transfer(net, checkpoint.net.state_dict())
     if not report.taken:
         raise SettingsError(
-            f"{path}: none of its weights fit '{architecture}' by name and shape; "
+            f"{path}: none of its weights fit '{net.name}' by name and shape; "
             f"it holds a '{checkpoint.card.architecture}'"
         )
     origin = f"started from {path.name} ({checkpoint.card.provenance or 'of unknown making'})"
     card = _card(settings, samples, net, licence=checkpoint.card.licence, origin=origin)
-    return Start(net, card, (*checkpoint.notes, str(report)))
+    return Start(net, card, (*checkpoint.notes, f"{path}: {report}"))
 
 
 def _new(name: str, samples: Samples) -> PoseNet:

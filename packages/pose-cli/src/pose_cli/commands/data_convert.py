@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
+from pose_data import setting
+
 from pose_cli.command import WordsCommand
-from pose_cli.field import word
 
 HELP = """Turn COCO keypoint JSON into YOLO labels, or back.
 
@@ -23,10 +24,10 @@ A COCO file is named by a data YAML such as "train: {images: folder, annotations
 class ConvertSettings:
     """What becomes what."""
 
-    data: str = word("", "data YAML")
-    output: str = word("", "new or empty folder")
-    to: str = word("yolo", "form of the new data set", choices=("yolo", "coco"))
-    images: str = word("copy", "with to=yolo: how images get into the new folder", choices=("copy", "link"))
+    data: str = setting("", "data YAML")
+    output: str = setting("", "new or empty folder")
+    to: str = setting("yolo", "form of the new data set", choices=("yolo", "coco"))
+    images: str = setting("copy", "with to=yolo: how images get into the new folder", choices=("copy", "link"))
 
 
 def _run(settings: ConvertSettings) -> int:

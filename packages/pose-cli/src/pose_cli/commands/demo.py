@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pose_data import setting
+
 from pose_cli.command import WordsCommand
-from pose_cli.field import word
 
 HELP = """Fine-tune, measure, draw and export on drawn people, in minutes.
 
@@ -19,16 +20,16 @@ HELP = """Fine-tune, measure, draw and export on drawn people, in minutes.
 class DemoSettings:
     """How long, how much and where."""
 
-    output: str = word("quickstart", "folder of everything that is made, numbered when it is taken")
-    model: str = word("", "weights to start from, or a network's name; empty takes the weights that come along")
-    seconds: float = word(120.0, "time for fine-tuning; the rest of the demo takes about a minute more", least=1)
-    train_images: int = word(400, "drawn images to learn from", least=1)
-    val_images: int = word(160, "drawn images to measure on; none of them is learnt from", least=1)
-    imgsz: int = word(320, "side of the images and of the input, pixels", least=32)
-    batch: int = word(16, "images per step", least=1)
-    workers: int = word(8, "processes that load images, at most the number of cores; 0 for none", least=0)
-    device: str = word("", "cpu, cuda, mps; empty takes the fastest there is")
-    seed: int = word(0, "of the drawn people and of the training", least=0)
+    output: str = setting("quickstart", "folder of everything that is made, numbered when it is taken")
+    model: str = setting("", "weights to start from, or a network's name; empty takes the weights that come along")
+    seconds: float = setting(120.0, "time for fine-tuning; the rest of the demo takes about a minute more", least=1)
+    train_images: int = setting(400, "drawn images to learn from", least=1)
+    val_images: int = setting(160, "drawn images to measure on; none of them is learnt from", least=1)
+    imgsz: int = setting(320, "side of the images and of the input, pixels", least=32)
+    batch: int = setting(16, "images per step", least=1)
+    workers: int = setting(8, "processes that load images, at most the number of cores; 0 for none", least=0)
+    device: str = setting("", "cpu, cuda, mps; empty takes the fastest there is")
+    seed: int = setting(0, "of the drawn people and of the training", least=0)
 
 
 def _run(settings: DemoSettings) -> int:

@@ -1,17 +1,32 @@
-"""`pose export`: another format of the same network, handed over only when it gives the same poses."""
+"""`pose export`: other formats of the same network, handed over only when they give the same poses."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from pose_data import setting
+from pose_export import CONTRACTS, FORMATS, ExportResult, Outcome
 
 from pose_cli.command import WordsCommand
-from pose_cli.field import word
 
+if TYPE_CHECKING:
+    from pose_data import Predictor
+    from rich.table import Table
+
+ALL = "all"
+CALIBRATION_IMAGES = 128
+_NAMES = ", ".join(row.name for row in FORMATS)
 HELP = """Turn a file of weights into another format and check the result.
 
 \b
   pose export best.safetensors format=onnx
   pose export best.safetensors format=onnx imgsz=[480,640] half=True data=people.yaml
+  pose export best.safetensors format=onnx int8=True data=people.yaml max_ap_drop=1.0
+  pose export best.safetensors format=all output=files
 """
 
 
@@ -19,52 +34,137 @@ HELP = """Turn a file of weights into another format and check the result.
 class ExportSettings:
     """What becomes what."""
 
-    model: str = word("", "file of weights; empty takes the weights that come along")
-    format: str = word("onnx", "onnx, torchscript or safetensors")
-    output: str = word("", "file to write; beside the weights and named like them when empty")
-    imgsz: tuple[int, ...] | None = word(None, "side of the input, or [height,width]; the card's when empty", least=32)
-    dynamic: bool = word(False, "take any batch and any multiple of the stride")
-    batch: int = word(1, "images per call of a file that isn't dynamic", least=1)
-    opset: int | None = word(None, "ONNX operator set; the converter's choice when empty", least=1)
-    half: bool = word(False, "calculate in 16 bit; input and output stay in 32")
-    simplify: bool = word(True, "simplify the graph")
-    data: str = word("", "data YAML, or 'people': also compare AP on its validation images")
-    force: bool = word(False, "hand over a file that differs too much; its card says so")
+    model: str = setting("", "file of weights; empty takes the weights that come along")
+    format: str = setting("onnx", f"{_NAMES}; several with commas, or {ALL}")
+    output: str = setting("", "file or folder to write; beside the weights and named like them when empty")
+    imgsz: tuple[int, ...] | None = setting(
+        None, "side, or [height,width], of the input; the card's if empty", least=32
+    )
+    dynamic: bool = setting(False, "take any batch and any multiple of the stride")
+    batch: int = setting(1, "images per call of a file that isn't dynamic", least=1)
+    opset: int | None = setting(None, "ONNX operator set; the converter's choice when empty", least=1)
+    half: bool = setting(False, "calculate in 16 bit; input and output stay in 32")
+    int8: bool = setting(False, "calculate in 8 bit; input and output stay in 32")
+    simplify: bool = setting(True, "simplify the graph")
+    workspace: float | None = setting(
+        None, "with engine: GiB of GPU memory that TensorRT may work in; all if empty", least=0
+    )
+    nms: bool = setting(False, "select people inside the file, by conf, iou and max_det")
+    contract: str = setting("", "what the output means; the format's usual when empty", choices=("", *CONTRACTS))
+    conf: float = setting(0.25, "with nms: people must score more than this", least=0, most=1)
+    iou: float = setting(0.7, "with nms: overlap from which on two boxes are one person", least=0, most=1)
+    max_det: int = setting(300, "with nms: most people per image", least=1)
+    calibration: str = setting("", "with int8: folder of images to measure ranges on; those of data when empty")
+    max_ap_drop: float | None = setting(None, "with int8 and data: points of AP that may be lost", least=0, most=100)
+    data: str = setting("", "data YAML, or 'people': also compare AP on its validation images")
+    force: bool = setting(False, "hand over a file that differs too much; its card says so")
 
 
 def _run(settings: ExportSettings) -> int:
-    import click
-    from pose_data import Predictor
-    from pose_export import export
+    from pose_export import export, export_all
 
-    from pose_cli.console import messages
+    from pose_cli.console import messages, results
     from pose_cli.models import model_file
-    from pose_cli.sizes import input_size
-    from pose_cli.validation import measure
 
-    def measure_ap(predictor: Predictor) -> float:
-        return measure(predictor.runtime, data=settings.data).pose.map
-
+    model, options = model_file(settings.model), _options(settings)
+    names = None if settings.format == ALL else [name.strip() for name in settings.format.split(",")]
     with messages().status("exporting") as status:
-        result = export(
-            model_file(settings.model),
-            format=settings.format,
-            output=settings.output or None,
-            imgsz=input_size(settings.imgsz),
-            dynamic=settings.dynamic,
-            batch=settings.batch,
-            opset=settings.opset,
-            half=settings.half,
-            simplify=settings.simplify,
-            measure_ap=measure_ap if settings.data else None,
-            force=settings.force,
-            progress=status.update,
-        )
+        if names is not None and len(names) == 1:
+            result = export(
+                model,
+                format=names[0],
+                output=settings.output or None,
+                progress=status.update,
+                **options,  # type: ignore[arg-type]
+            )
+            outcomes: Sequence[Outcome] = ()
+        else:
+            outcomes = export_all(
+                model,
+                formats=names,
+                output=settings.output or None,
+                options=options,
+                progress=lambda name, words: status.update(f"{name}: {words}"),
+            )
+    if outcomes:
+        results().print(make_table(outcomes))
+        _print_failures(outcomes)
+        return int(any(outcome.failed for outcome in outcomes))
+    _print_result(result)
+    return 0
+
+
+def make_table(outcomes: Sequence[Outcome]) -> Table:
+    """Make the table of several formats: status, size, time and how far each is from the network."""
+    from rich.table import Table
+
+    table = Table("format", "status", "MB", "seconds", "boxes px", "points within 4 px", "AP", "ms", "file")
+    for outcome in outcomes:
+        status = outcome.status.split(":")[0]
+        style = {"passed": "green", "failed": "red"}.get(status, "yellow")
+        table.add_row(outcome.format, f"[{style}]{status}[/]", *_figures(outcome))
+    return table
+
+
+def _figures(outcome: Outcome) -> tuple[str, ...]:
+    result = outcome.result
+    if result is None:
+        return ("",) * 7
+    parity = result.parity
+    compared = ("", "", "")
+    if parity is not None:
+        ap = "" if parity.ap is None else f"{parity.ap:.4f}"
+        compared = (f"{parity.box_max:.2g}", f"{100 * parity.within[2]:.2f} %", ap)
+    speed = "" if outcome.milliseconds is None else f"{outcome.milliseconds:.1f}"
+    return (f"{result.megabytes:.1f}", f"{result.seconds:.1f}", *compared, speed, str(result.path))
+
+
+def _print_failures(outcomes: Sequence[Outcome]) -> None:
+    for outcome in outcomes:
+        if outcome.status != "passed":
+            click.echo(f"{outcome.format}: {outcome.status}", err=True)
+
+
+def _print_result(result: ExportResult) -> None:
     for note in result.notes:
         click.echo(note, err=True)
-    click.echo(f"compared with the network on {result.parity.to_text()}")
+    if result.parity is not None:
+        click.echo(f"compared with the network on {result.parity.to_text()}")
     click.echo(f"{result.path} ({result.format}, {result.megabytes:.1f} MB, {result.seconds:.1f} s)")
-    return 0
+
+
+def _options(settings: ExportSettings) -> dict[str, object]:
+    """The arguments of `pose_export.export` that the words stand for."""
+    from pose_cli.sizes import input_size
+
+    same = ("dynamic", "batch", "opset", "half", "int8", "simplify", "nms", "conf", "iou", "max_det", "force")
+    return {
+        **{name: getattr(settings, name) for name in same},
+        "imgsz": input_size(settings.imgsz),
+        "contract": settings.contract or None,
+        "max_ap_drop": settings.max_ap_drop,
+        "workspace": settings.workspace,
+        "calibration": _calibration(settings) if settings.int8 else None,
+        "measure_ap": _measure_ap(settings.data) if settings.data else None,
+    }
+
+
+def _measure_ap(data: str) -> Callable[[Predictor], float]:
+    from pose_cli.validation import measure
+
+    return lambda predictor: measure(predictor.runtime, data=data).pose.map
+
+
+def _calibration(settings: ExportSettings) -> object:
+    """Images to measure 8-bit ranges on: a folder, or the training images of the data."""
+    if settings.calibration or not settings.data:
+        return Path(settings.calibration) if settings.calibration else None
+    import numpy as np
+    from pose_data import open_dataset, read_data_settings
+
+    samples = open_dataset(read_data_settings(settings.data), "train")
+    places = np.linspace(0, len(samples) - 1, min(len(samples), CALIBRATION_IMAGES)).round().astype(int)
+    return [samples[int(i)].image for i in places]
 
 
 command = WordsCommand("export", settings=lambda: ExportSettings, run=_run, help=HELP, places=("model",))

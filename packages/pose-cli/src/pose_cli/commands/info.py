@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pose_data import setting
+
 from pose_cli.command import WordsCommand
-from pose_cli.field import word
 
 HELP = """Show what a file of weights or a network is.
 
@@ -20,11 +21,11 @@ HELP = """Show what a file of weights or a network is.
 class InfoSettings:
     """What to look at."""
 
-    model: str = word("", "weights, exported file or network name; empty takes the weights that come along")
-    imgsz: tuple[int, ...] | None = word(
+    model: str = setting("", "weights, exported file or network name; empty takes the weights that come along")
+    imgsz: tuple[int, ...] | None = setting(
         None, "input that GFLOPs are counted for; the model's own when empty", least=32
     )
-    stages: bool = word(False, "list every stage of the network")
+    stages: bool = setting(False, "list every stage of the network")
 
 
 def _run(settings: InfoSettings) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pose_data import setting
+
 from pose_cli.command import WordsCommand
-from pose_cli.field import word
 
 if TYPE_CHECKING:
     from pose_data import Predictor
@@ -27,27 +28,27 @@ HELP = """Find people and their keypoints in images.
 class PredictSettings:
     """What to look at, with which network, and what to keep."""
 
-    source: tuple[str, ...] = word((), "images: files, folders, globs, lists (.txt) or URLs")
-    model: str = word("", "weights or exported file; empty takes the weights that come along")
-    conf: float = word(0.25, "lowest score of a person", least=0, most=1)
-    iou: float = word(0.7, "overlap from which two boxes are the same person", least=0, most=1)
-    max_det: int = word(300, "most people per image", least=1)
-    imgsz: tuple[int, ...] | None = word(
+    source: tuple[str, ...] = setting((), "images: files, folders, globs, lists (.txt) or URLs")
+    model: str = setting("", "weights or exported file; empty takes the weights that come along")
+    conf: float = setting(0.25, "lowest score of a person", least=0, most=1)
+    iou: float = setting(0.7, "overlap from which two boxes are the same person", least=0, most=1)
+    max_det: int = setting(300, "most people per image", least=1)
+    imgsz: tuple[int, ...] | None = setting(
         None, "side of the input, or [height,width]; the model's own when empty", least=32
     )
-    rect: bool = word(True, "pad to the stride only, not to a square, where the file allows it")
-    classes: tuple[int, ...] | None = word(None, "keep these class numbers only", least=0)
-    device: str = word("", "cpu, cuda, cuda:1, mps, for files that torch runs")
-    threads: int | None = word(None, "CPU threads; all cores when empty", least=1)
-    save: bool = word(True, "save the images with people drawn")
-    save_txt: bool = word(False, "save label text, labels/NAME.txt")
-    save_conf: bool = word(False, "end each row of label text with the score")
-    save_json: bool = word(False, "save COCO keypoint results, results.json")
-    save_crop: bool = word(False, "save each person's box as an image, crops/CLASS/NAME.jpg")
-    kpt_conf: float = word(0.25, "lowest score of a keypoint that is drawn; saved results keep all", least=0, most=1)
-    project: str = word("runs/predict", "folder of the results, numbered when it is taken")
-    name: str = word("", "folder inside project; empty numbers the project folder itself")
-    exist_ok: bool = word(False, "write into an existing folder")
+    rect: bool = setting(True, "pad to the stride only, not to a square, where the file allows it")
+    classes: tuple[int, ...] | None = setting(None, "keep these class numbers only", least=0)
+    device: str = setting("", "cpu, cuda, cuda:1, mps, for files that torch runs")
+    threads: int | None = setting(None, "CPU threads; all cores when empty", least=1)
+    save: bool = setting(True, "save the images with people drawn")
+    save_txt: bool = setting(False, "save label text, labels/NAME.txt")
+    save_conf: bool = setting(False, "end each row of label text with the score")
+    save_json: bool = setting(False, "save COCO keypoint results, results.json")
+    save_crop: bool = setting(False, "save each person's box as an image, crops/CLASS/NAME.jpg")
+    kpt_conf: float = setting(0.25, "lowest score of a keypoint that is drawn; saved results keep all", least=0, most=1)
+    project: str = setting("runs/predict", "folder of the results, numbered when it is taken")
+    name: str = setting("", "folder inside project; empty numbers the project folder itself")
+    exist_ok: bool = setting(False, "write into an existing folder")
 
 
 def make_predictor(settings: PredictSettings) -> Predictor:

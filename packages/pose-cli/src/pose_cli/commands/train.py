@@ -43,8 +43,8 @@ def _run(settings: TrainSettings) -> int:
         with progress_shown() as listener:
             done = train(settings, on_event=listen)
     except KeyboardInterrupt as stop:
-        going_on = f"; go on after the last whole epoch with: pose train resume={folders[0]}" if folders else ""
-        raise KeyboardInterrupt(f"interrupted{going_on}") from stop
+        going_on = f"; go on with: pose train resume={folders[0]}" if folders else ""
+        raise KeyboardInterrupt(str(stop) or f"interrupted{going_on}") from stop
     if done.metrics is not None:
         results().print(metrics_table(done.metrics, title="Best weights"))
     results().print(f"{duration(done.seconds)}, best weights: {done.best}", markup=False)

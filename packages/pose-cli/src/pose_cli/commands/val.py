@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pose_data import setting
+
 from pose_cli.command import WordsCommand
-from pose_cli.field import word
 
 HELP = """Measure a file of weights, or an exported file, on a data set.
 
@@ -19,17 +20,17 @@ HELP = """Measure a file of weights, or an exported file, on a data set.
 class ValSettings:
     """What is measured on what."""
 
-    model: str = word("", "weights or exported file; empty takes the weights that come along")
-    data: str = word("", "data YAML, or 'people'; empty takes the data that the model's card names")
-    split: str = word("val", "part of the data set", choices=("train", "val", "test"))
-    imgsz: int | None = word(None, "longer side of the input, pixels; the model's own when empty", least=32)
-    batch: int = word(16, "images per call of the network", least=1)
-    conf: float = word(0.001, "lowest score that is counted", least=0, most=1)
-    iou: float = word(0.7, "overlap from which two boxes are the same person", least=0, most=1)
-    max_det: int = word(300, "most people per image", least=1)
-    device: str = word("", "cpu, cuda, cuda:1, mps, for files that torch runs")
-    threads: int | None = word(None, "CPU threads; all cores when empty", least=1)
-    skip_bad: bool = word(False, "drop faulty label rows, and say how many, in place of stopping")
+    model: str = setting("", "weights or exported file; empty takes the weights that come along")
+    data: str = setting("", "data YAML, or 'people'; empty takes the data that the model's card names")
+    split: str = setting("val", "part of the data set", choices=("train", "val", "test"))
+    imgsz: int | None = setting(None, "longer side of the input, pixels; the model's own when empty", least=32)
+    batch: int = setting(16, "images per call of the network", least=1)
+    conf: float = setting(0.001, "lowest score that is counted", least=0, most=1)
+    iou: float = setting(0.7, "overlap from which two boxes are the same person", least=0, most=1)
+    max_det: int = setting(300, "most people per image", least=1)
+    device: str = setting("", "cpu, cuda, cuda:1, mps, for files that torch runs")
+    threads: int | None = setting(None, "CPU threads; all cores when empty", least=1)
+    skip_bad: bool = setting(False, "drop faulty label rows, and say how many, in place of stopping")
 
 
 def _run(settings: ValSettings) -> int:

@@ -6,13 +6,15 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from pose_data.datasets.cache import cached_index
 from pose_data.datasets.coco import read_coco_keypoints
 from pose_data.datasets.coco_categories import read_categories
 from pose_data.datasets.description import DataSettings
 from pose_data.datasets.fault import Fault, list_faults
 from pose_data.datasets.images import read_image
-from pose_data.datasets.index import Index, index_coco, index_labels, label_paths
+from pose_data.datasets.index import Index, index_coco, index_labels, label_paths, take_images
 from pose_data.datasets.label_rows import LabelForm
 from pose_data.datasets.people import DrawnPeople
 from pose_data.datasets.sample import Sample
@@ -153,7 +155,8 @@ def _index_coco(settings: DataSettings, source: CocoSource, cache_dir: Path | No
     files = [str(source.annotations)]
     if cache_dir is not None:
         files += sorted(images_below(str(source.images)))
-    return cached_index(cache_dir, files, form=f"{settings.names} {len(settings.skeleton)}", build=build)
+    index = cached_index(cache_dir, files, form=f"{settings.names} {len(settings.skeleton)}", build=build)
+    return index if source.background else take_images(index, np.flatnonzero(np.diff(index.offsets)))
 
 
 def _opened(settings: DataSettings, source: ImageSource | CocoSource, cache_dir: Path | None) -> PoseDataset:
@@ -190,9 +193,9 @@ def _without_faults(dataset: PoseDataset, what: str, *, skip_bad: bool) -> PoseD
 
 def _source(settings: DataSettings, split: str) -> ImageSource | CocoSource | DrawnSource:
     if split not in settings.splits:
+        way_out = settings.download if settings.file.is_dir() else f"add '{split}: folder'"
         raise SettingsError(
-            f"{settings.file}: must name the images of '{split}'; got only {', '.join(settings.splits)}; "
-            f"add '{split}: folder'"
+            f"{settings.file}: must name the images of '{split}'; got only {', '.join(settings.splits)}; {way_out}"
         )
     return settings.splits[split]
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pose_data.datasets.coco_categories import CocoCategories, read_categories
+from pose_data.datasets.coco_pose import COCO_POSE, COCO_POSE_FOLDER, coco_pose_splits, no_coco_pose
 from pose_data.datasets.description_skeleton import SkeletonKeys, make_described_skeleton
 from pose_data.datasets.split import CocoSource, DrawnSource, ImageSource, Source, is_pattern
 from pose_data.errors import SettingsError
-from pose_data.settings import make_settings, read_yaml
+from pose_data.settings import make_settings
 from pose_data.skeleton import COCO_PERSON, Skeleton
+from pose_data.yaml_file import read_yaml
 
 DRAWN_PEOPLE = "people"
 """The data set that needs no files: give this name in place of a path."""
@@ -19,6 +21,8 @@ DRAWN_PEOPLE = "people"
 _DRAWN_SPLITS = {"train": DrawnSource(2000, seed=0), "val": DrawnSource(200, seed=1)}
 # What other tools and sites leave in their YAML files, and what has no bearing on the data.
 _IGNORED = frozenset({"author", "date", "description", "info", "licence", "license", "roboflow", "url", "version"})
+
+_FETCH_COCO = "fetch it with: pose download coco-pose"
 
 _Places = tuple[str, ...] | Mapping[str, str] | None
 
@@ -68,7 +72,7 @@ class _Keys:
 
 
 def read_data_settings(path: Path | str) -> DataSettings:
-    """Read the YAML of a data set, or take the built-in data set 'people'.
+    """Read the YAML of a data set, or take a built-in one: 'people', or 'coco-pose' in `COCO_POSE_FOLDER`.
 
     Keys: `path` (relative to the YAML's folder), `train`, `val`, `test` (a folder, a .txt list, a glob
     pattern, a list of these, or `{images: folder, annotations: COCO keypoint JSON}`), `names`, `nc`,
@@ -77,15 +81,23 @@ def read_data_settings(path: Path | str) -> DataSettings:
     Names and keypoints may be left to the COCO file. `download` is read and never run.
 
     Args:
-        path: the file, a folder that holds data.yaml or one other YAML, or 'people'.
+        path: the file, a folder that holds data.yaml or one other YAML, a folder with COCO's own files and no YAML,
+            or the name of a built-in data set.
 
     Raises:
-        SettingsError: an unknown key, a wrong value, or keys that disagree.
+        SettingsError: an unknown key, a wrong value, keys that disagree, or COCO isn't there.
         DataError: a COCO file whose names are needed and can't be read.
     """
     path = Path(path)
-    if str(path) == DRAWN_PEOPLE and not path.is_file() and not _yaml_files(path):
-        return DataSettings(path, path, ("person",), COCO_PERSON, 3, dict(_DRAWN_SPLITS))
+    if not path.is_file() and not _yaml_files(path):
+        if str(path) == DRAWN_PEOPLE:
+            return DataSettings(path, path, ("person",), COCO_PERSON, 3, dict(_DRAWN_SPLITS))
+        folder = COCO_POSE_FOLDER if str(path) == COCO_POSE and not path.is_dir() else path
+        coco = coco_pose_splits(folder)
+        if coco:
+            return DataSettings(folder, folder, ("person",), COCO_PERSON, 3, coco, _FETCH_COCO)
+        if str(path) == COCO_POSE:
+            raise no_coco_pose(folder)
     file = _the_yaml_in(path) if path.is_dir() else path
     content = {key: value for key, value in read_yaml(file).items() if key not in _IGNORED}
     keys = make_settings(_Keys, content, source=str(file))

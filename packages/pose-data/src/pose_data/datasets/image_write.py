@@ -24,8 +24,10 @@ def write_image(path: Path, image: NDArray[np.uint8]) -> None:
     Raises:
         PoseError: a suffix that names no format that can be written, or a file that can't be.
     """
+    jpeg = path.suffix.lower() in (".jpg", ".jpeg")
+    options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if jpeg else []
     try:
-        done, encoded = cv2.imencode(path.suffix, image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+        done, encoded = cv2.imencode(path.suffix, image[..., ::-1], options)
     except cv2.error:
         done = False
     if not done:

@@ -32,10 +32,12 @@ class CocoSource:
     Args:
         images: the folder that the file names are relative to.
         annotations: the JSON file.
+        background: whether images without any annotated object count.
     """
 
     images: Path
     annotations: Path
+    background: bool = True
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,9 @@
-"""Fetch one image from the web address that a user named: nothing else in this package opens a connection."""
+"""Fetch one image from the web address that a user named."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pose_data.errors import DataError
-
-if TYPE_CHECKING:
-    from urllib.request import OpenerDirector
+from pose_data.web import AGENT, make_opener
 
 TIMEOUT = 15.0  # seconds without an answer
 MAX_BYTES = 64 * 2**20  # more than any photo
@@ -30,8 +26,8 @@ def read_url(url: str, *, timeout: float = TIMEOUT, max_bytes: int = MAX_BYTES) 
     from urllib.request import Request
 
     try:
-        request = Request(url, headers={"User-Agent": "pose-data"})
-        with _make_opener().open(request, timeout=timeout) as answer:
+        request = Request(url, headers={"User-Agent": AGENT})
+        with make_opener().open(request, timeout=timeout) as answer:
             data: bytes = answer.read(max_bytes + 1)
     except HTTPError as error:
         raise DataError(f"{url}: can't be fetched (HTTP {error.code} {error.reason}); check the address") from error
@@ -42,16 +38,3 @@ def read_url(url: str, *, timeout: float = TIMEOUT, max_bytes: int = MAX_BYTES) 
     if len(data) > max_bytes:
         raise DataError(f"{url}: must be at most {max_bytes // 2**20} MiB; got more; save it and name the file")
     return data
-
-
-def _make_opener() -> OpenerDirector:
-    """Make an opener for http and https alone: urlopen's own follows redirects to ftp and reads file: addresses."""
-    from urllib import request
-
-    opener = request.OpenerDirector()
-    for handler in (
-        *(request.ProxyHandler, request.HTTPHandler, request.HTTPSHandler, request.HTTPDefaultErrorHandler),
-        *(request.HTTPRedirectHandler, request.HTTPErrorProcessor, request.UnknownHandler),
-    ):
-        opener.add_handler(handler())
-    return opener

@@ -21,14 +21,14 @@ def convert(net: PoseNet, card: ModelCard, target: Path, options: ConvertOptions
     Args:
         net: in eval mode on the CPU, float32; it is left as it is.
         card: with the size, batch and precision that the file will have.
-        options: `half` is read; a traced network takes any size, whether the card promises it or not.
+        options: `half` and `contract` are read; a traced network takes any size, whether the card promises it or not.
 
     Returns:
         The card with torch's version among its facts.
     """
     card = replace(card, facts={**card.facts, "tools": f"torch {torch.__version__}"})
     with quiet_tracing():
-        module = ExportedNet(net, half=options.half)
+        module = ExportedNet(net, options)
         traced = torch.jit.trace(module, make_example(card), check_trace=False)  # type: ignore[no-untyped-call]
         _save(traced, target, card)
     return card

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from pose_data import ExportError, ModelCard
+
+from pose_export.contracts import describe_shapes, output_shapes, shapes_agree
 
 _WHITE = np.float32(255.0)
 
@@ -73,14 +75,23 @@ def run_in_batches(
     return np.concatenate(parts)
 
 
-def check_output(output: NDArray[np.float32], card: ModelCard, *, size: tuple[int, int], source: str) -> None:
+def check_outputs(
+    outputs: Sequence[NDArray[np.float32]], card: ModelCard, *, batch: int, size: tuple[int, int], source: str
+) -> None:
     """Hold what a network returned against its card.
 
+    Args:
+        card: of the file, with its contract.
+        batch: images that it was given.
+        size: (height, width) of these.
+
     Raises:
-        ExportError: it isn't (B, channels of the card, A).
+        ExportError: another number of outputs, or another shape.
     """
-    if output.ndim != 3 or output.shape[1] != card.channels:
+    promised = output_shapes(card, batch=batch, size=size)
+    found = [output.shape for output in outputs]
+    if not shapes_agree(tuple(promised.values()), found):
         raise ExportError(
-            f"{source}: its card promises (B, {card.channels}, A), it returned {output.shape} for {size[0]}x{size[1]}; "
-            "export it again, or say what it is with card=ModelCard(...)"
+            f"{source}: its card promises {describe_shapes(promised)} for {size[0]}x{size[1]}, "
+            f"it returned {', '.join(map(str, found))}; export it again, or say what it is with card=ModelCard(...)"
         )

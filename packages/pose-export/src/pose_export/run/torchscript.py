@@ -13,13 +13,15 @@ from pose_data import ExportError, ModelCard, Runtime
 
 from pose_export.card import CARD_KEY, FileShape, settle_card
 from pose_export.options import RunOptions
-from pose_export.run.inputs import check_images, check_output, make_input, run_in_batches
+from pose_export.run.cores import count_cores
+from pose_export.run.file import FileRuntime
+from pose_export.run.inputs import make_input
 
-_UNKNOWN = FileShape(None, None, None, None, None)  # a traced file doesn't say its shapes
+_UNKNOWN = FileShape()  # a traced file doesn't say its shapes
 
 
-class TorchScriptRuntime:
-    """A TorchScript file with the raw output contract; satisfies `pose_data.Runtime`.
+class TorchScriptRuntime(FileRuntime):
+    """A TorchScript file; satisfies `pose_data.Runtime`.
 
     It runs on the CPU: a trace holds the device that it was made on.
 
@@ -33,44 +35,20 @@ class TorchScriptRuntime:
     """
 
     def __init__(self, path: Path, *, threads: int | None = None, card: ModelCard | None = None) -> None:
-        self._source = str(path)
         self._module, metadata = _read_file(path)
-        self._card = settle_card(card, metadata, _UNKNOWN, source=self._source)
+        settled = settle_card(card, metadata, _UNKNOWN, source=str(path))
+        super().__init__(source=str(path), card=settled, batch=None if settled.dynamic else settled.batch)
         self._threads = threads or _default_threads()
 
-    @property
-    def card(self) -> ModelCard:
-        """What the network is."""
-        return self._card
-
-    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Run the network.
-
-        Args:
-            images: (B, H, W, 3) uint8 RGB, letterboxed. Any B: a file of a fixed batch is called as
-                often as it takes.
-
-        Returns:
-            (B, 4 + C + D K, A) float32, in pixels of the input.
-
-        Raises:
-            ExportError: images of another size than the file takes, or a failure inside torch.
-        """
-        size, batch = (None, None) if self._card.dynamic else (self._card.imgsz, self._card.batch)
-        check_images(images, size=size, stride=self._card.stride, source=self._source)
-        if not len(images):
-            return np.zeros((0, self._card.channels, 0), np.float32)
-        output = run_in_batches(self._run, images, batch=batch)
-        check_output(output, self._card, size=(images.shape[1], images.shape[2]), source=self._source)
-        return output
-
-    def _run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _run(self, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         before = torch.get_num_threads()  # torch has one number for the whole process: it gets it back
         torch.set_num_threads(self._threads)
         try:
             with torch.inference_mode():
-                output = self._module(torch.from_numpy(make_input(images)))
-            return np.asarray(output.numpy(), dtype=np.float32)
+                outputs = self._module(torch.from_numpy(make_input(images)))
+            if isinstance(outputs, torch.Tensor):
+                outputs = (outputs,)
+            return [np.asarray(output.numpy(), dtype=np.float32) for output in outputs]
         except (RuntimeError, AttributeError) as error:
             reason = str(error).strip().splitlines()[-1]
             raise ExportError(f"{self._source}: torch can't run it: {reason}; export it again") from error
@@ -106,4 +84,4 @@ def _read_file(path: Path) -> tuple[torch.jit.ScriptModule, dict[str, str]]:
 def _default_threads() -> int:
     if os.environ.get("OMP_NUM_THREADS"):
         return torch.get_num_threads()
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return count_cores()

@@ -1,4 +1,4 @@
-"""One setting of a command: its default, and in the same place what help and checks say about it."""
+"""One setting of a dataclass: its default, and in the same place what help and checks say about it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TypeVar
 _T = TypeVar("_T")
 
 
-def word(
+def setting(
     default: _T,
     text: str,
     *,
@@ -16,7 +16,15 @@ def word(
     most: float | None = None,
     choices: tuple[str, ...] | None = None,
 ) -> _T:
-    """Make a dataclass field; `pose_data.make_settings` checks the limits, `--help` shows the text."""
+    """Make a dataclass field that `make_settings` checks and help can show.
+
+    Args:
+        default: the value when nothing is given.
+        text: what the setting means, for help.
+        least: smallest number that is allowed.
+        most: largest number that is allowed.
+        choices: the only words that are allowed.
+    """
     limits = {"help": text, "min": least, "max": most, "choices": choices}
     metadata = {name: value for name, value in limits.items() if value is not None}
     return dataclasses.field(default=default, metadata=metadata)

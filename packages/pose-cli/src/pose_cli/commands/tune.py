@@ -1,0 +1,96 @@
+"""`pose tune`: a search over training settings, told trial by trial."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, TypeVar
+
+from pose_data import setting
+
+from pose_cli.command import WordsCommand
+
+if TYPE_CHECKING:
+    from pose_train import TrainSettings, TrialEvent, TuneResult
+
+_S = TypeVar("_S")
+
+HELP = """Search over training settings: many short runs, the weak ones stopped early.
+
+\b
+  pose tune data=people.yaml epochs=20 trials=30
+  pose tune data=people.yaml epochs=20 trials=30 space=[lr0,scale,mosaic]
+  pose tune data=people.yaml epochs=20 trials=30 space=space.yaml
+
+All words of `pose train` are known, and are the same in all trials. The study is project/study.db, which Optuna
+reads: the same command goes on with it, and several processes may run it at once.
+"""
+
+
+@functools.cache
+def _settings() -> type[TrainSettings]:
+    from pose_train import TrainSettings, TuneSettings
+
+    @dataclass(frozen=True)
+    class TuneWords(TuneSettings, TrainSettings):
+        """The words of `pose train`, and those of the search."""
+
+        project: str = setting("runs/tune", "folder of the study and of its trials; one that is there is continued")
+        plots: bool = setting(False, "write pictures of batches and of validation for each trial")
+
+    return TuneWords
+
+
+def _run(settings: TrainSettings) -> int:
+    from pose_data import SettingsError
+    from pose_train import MessageEvent, TrainEvent, TrainSettings, TrialEvent, TuneSettings, tune
+
+    from pose_cli.console import messages, results
+    from pose_cli.progress import progress_shown
+
+    if settings.name:
+        raise SettingsError("tune: name is that of each trial; name the folder of the study with project=FOLDER")
+
+    def listen(event: TrainEvent | TrialEvent) -> None:
+        if isinstance(event, TrialEvent):
+            messages().print(_trial_line(event), markup=False)
+        elif not isinstance(event, MessageEvent):  # a hundred runs say the same
+            listener(event)
+
+    plain, how = _part(settings, TrainSettings), _part(settings, TuneSettings)
+    try:
+        with progress_shown() as listener:
+            done = tune(plain, how, on_event=listen)
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt("interrupted; the same command goes on with the study") from stop
+    for line in _summary(done):
+        results().print(line, markup=False)
+    return 0
+
+
+def _part(settings: TrainSettings, kind: type[_S]) -> _S:
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # both kinds are dataclasses
+    return kind(**{name: getattr(settings, name) for name in names})
+
+
+def _trial_line(event: TrialEvent) -> str:
+    value = "" if event.value is None else f"  keypoint AP {event.value:.3f}"
+    best = "  best so far" if event.best == event.number else ""
+    return f"trial {event.number + 1}/{event.trials}  {event.state}{value}  {_words(event.changes)}{best}"
+
+
+def _summary(done: TuneResult) -> list[str]:
+    counts = f"{done.complete} trials complete, {done.pruned} stopped early, {done.failed} failed"
+    return [
+        f"{counts}; best keypoint AP {done.value:.3f} with {_words(done.changes)}",
+        f"study: {done.study}, picture: {done.folder / 'study.png'}, all settings: {done.settings}",
+    ]
+
+
+def _words(changes: Mapping[str, object]) -> str:
+    shown = {key: f"{value:.4g}" if isinstance(value, float) else str(value) for key, value in changes.items()}
+    return " ".join(f"{key}={value}" for key, value in shown.items())
+
+
+command = WordsCommand("tune", settings=_settings, run=_run, help=HELP, places=("model", "data"))

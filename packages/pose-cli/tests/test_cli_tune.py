@@ -1,0 +1,47 @@
+"""`pose tune` and `pose data check --overfit`, from words to what they leave."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+TINY = ("epochs=1", "imgsz=64", "batch=2", "workers=0", "device=cpu")
+
+
+def test_a_search_prints_each_trial_and_the_best(run, dataset, weights, in_empty_folder) -> None:
+    pytest.importorskip("optuna")
+    outcome = run("tune", weights, dataset, *TINY, "trials=2", "space=[lr0,scale]")
+    assert outcome.status == 0, outcome.err
+    assert "trial 1/2  complete  keypoint AP " in outcome.err
+    assert "2 trials complete, 0 stopped early, 0 failed; best keypoint AP " in outcome.out
+    assert sorted(path.name for path in Path("runs/tune").iterdir()) == [
+        *("best.yaml", "study.db", "study.png", "trial0", "trial1")
+    ]
+
+
+def test_a_mistyped_setting_of_the_search_is_one_line(run) -> None:
+    outcome = run("tune", "trails=3")
+    assert (outcome.status, outcome.err) == (2, "pose: tune: no setting 'trails'; did you mean 'trials'?\n")
+
+
+def test_a_space_of_unknown_settings_is_one_line(run, dataset, in_empty_folder) -> None:
+    outcome = run("tune", dataset, *TINY, "space=[mosaik]")
+    assert outcome.status == 2
+    assert "got 'mosaik'; did you mean 'mosaic'?" in outcome.err
+
+
+def test_images_that_are_not_learnt_are_named_with_status_1(run, dataset, weights, in_empty_folder) -> None:
+    outcome = run("data", "check", dataset, "--overfit", "2", f"model={weights}", "steps=10", "imgsz=64", "device=cpu")
+    assert outcome.status == 1, outcome.err
+    assert "not learnt after 10 steps on 2 images: keypoint AP " in outcome.out
+    assert "Worst by OKS: " in outcome.out
+    assert [path.name for path in in_empty_folder.iterdir()] == ["runs"]
+
+
+def test_faults_come_before_learning(run, dataset, tmp_path) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(f"train: {tmp_path / 'gone'}\nval: {tmp_path / 'gone'}\nnames: [a]\nkpt_shape: [1, 3]\n", "utf-8")
+    outcome = run("data", "check", bad, "overfit=2")
+    assert outcome.status == 1
+    assert "learnt" not in outcome.out

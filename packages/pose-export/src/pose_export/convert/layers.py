@@ -1,0 +1,27 @@
+"""The convolutions of a graph that may be put into fewer bits, and what they are called in the network."""
+
+from __future__ import annotations
+
+import re
+
+import onnx
+
+_NETWORK = "/model."  # how tracing names what lies in `PoseNet.model`; the decode has other names
+_CONVOLUTION = re.compile(r"/(.+)/Conv(?:/WithoutBiases)?")
+
+
+def is_in_network(node: str) -> bool:
+    """Whether a node of a traced graph is a layer of the network, not a step of the decode."""
+    return node.startswith(_NETWORK)
+
+
+def name_layer(node: str) -> str:
+    """The name in the network of a convolution: "/model.0/conv/Conv" is "model.0.conv"; "" for other nodes."""
+    found = _CONVOLUTION.fullmatch(node)
+    return found[1].replace("/", ".") if found else ""
+
+
+def list_layers(model: onnx.ModelProto) -> dict[str, str]:
+    """Layers by name in the network -> node of the graph, in order."""
+    nodes = (node.name for node in model.graph.node if node.op_type == "Conv" and is_in_network(node.name))
+    return {name_layer(node): node for node in nodes}

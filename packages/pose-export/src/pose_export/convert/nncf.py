@@ -1,0 +1,68 @@
+"""8 bit for OpenVINO: NNCF measures ranges on calibration images; the decode stays in float."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from io import StringIO
+
+import nncf
+import openvino as ov
+from pose_data import ExportError
+
+from pose_export.convert.layers import is_in_network, name_layer
+from pose_export.options import ConvertOptions
+from pose_export.run.inputs import make_input
+
+_NO_WORK = ("Parameter", "Constant", "Result")
+
+
+def quantise(model: ov.Model, options: ConvertOptions) -> ov.Model:
+    """Put the convolutions of a model into 8 bit, with a scale per channel of the weights.
+
+    Args:
+        model: in float32, from an ONNX graph of this project.
+        options: `calibration` and `keep_float` are read.
+
+    Raises:
+        ExportError: NNCF can't do it.
+    """
+    assert options.calibration is not None
+    images = nncf.Dataset([image[None] for image in options.calibration], make_input)
+    with _quiet():
+        try:
+            return nncf.quantize(
+                model,
+                images,
+                preset=nncf.QuantizationPreset.MIXED,
+                subset_size=len(options.calibration),
+                ignored_scope=nncf.IgnoredScope(names=_list_ignored(model, options.keep_float), validate=False),
+            )
+        except (RuntimeError, nncf.ValidationError) as error:
+            reason = (str(error).strip().splitlines() or ["nothing"])[0]
+            raise ExportError(f"NNCF {nncf.__version__} can't put the network into 8 bit: {reason}") from error
+
+
+def tool_name() -> str:
+    """NNCF and its version."""
+    return f"nncf {nncf.__version__}"
+
+
+def _list_ignored(model: ov.Model, keep_float: tuple[str, ...]) -> list[str]:
+    """Names of the decode, and of the layers that are to stay in float."""
+    names = [node.get_friendly_name() for node in model.get_ordered_ops() if node.get_type_name() not in _NO_WORK]
+    return [name for name in names if not is_in_network(name) or name_layer(name) in keep_float]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep progress bars and advice from the user."""
+    logger = logging.getLogger("nncf")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+            yield
+    finally:
+        logger.setLevel(before)

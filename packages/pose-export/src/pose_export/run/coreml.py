@@ -1,0 +1,58 @@
+"""Run Core ML packages with coremltools, on macOS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import coremltools as ct
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pose_data import ExportError, ModelCard, Runtime
+
+from pose_export.card import FileShape, settle_card
+from pose_export.options import RunOptions
+from pose_export.run.file import FileRuntime, first_line
+
+
+class CoreMlRuntime(FileRuntime):
+    """An mlpackage whose input is a picture; satisfies `pose_data.Runtime`.
+
+    Args:
+        path: the package.
+        card: what the network is, for a package that doesn't say it.
+
+    Raises:
+        ExportError: the package is damaged, has no card, or isn't what its card says.
+    """
+
+    def __init__(self, path: Path, *, card: ModelCard | None = None) -> None:
+        source = str(path)
+        try:
+            self._model = ct.models.MLModel(source)
+            description = self._model.get_spec().description
+        except Exception as error:  # coremltools' errors share no base class of their own
+            raise ExportError(
+                f"{path}: must be a whole Core ML package; coremltools says: {first_line(error)}; export it again"
+            ) from error
+        picture = description.input[0].type.imageType
+        self._input = description.input[0].name
+        self._outputs = [output.name for output in description.output]
+        lengths = tuple(tuple(output.type.multiArrayType.shape) or None for output in description.output)
+        outputs = None if None in lengths else tuple(shape or () for shape in lengths)
+        shape = FileShape(1, picture.height or None, picture.width or None, outputs)
+        metadata = dict(description.metadata.userDefined)
+        super().__init__(source=source, card=settle_card(card, metadata, shape, source=source), batch=1)
+
+    def _run(self, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        found = self._model.predict({self._input: Image.fromarray(images[0])})
+        return [np.asarray(found[name], dtype=np.float32) for name in self._outputs]
+
+
+def open_runtime(path: Path, options: RunOptions) -> Runtime:
+    """Load a Core ML package.
+
+    Raises:
+        ExportError: it can't be read, has no card, or isn't what its card says.
+    """
+    return CoreMlRuntime(path, card=options.card)

@@ -1,0 +1,68 @@
+"""Several formats in one go: what fails or has no part in it doesn't stop the rest."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pose_data import ExportError, ModelCard
+from pose_export import FORMATS, export_all
+
+if TYPE_CHECKING:
+    from pose_nn import PoseNet
+
+pytestmark = pytest.mark.needs("torch", "pose_nn")
+NAMES = ["safetensors", "torchscript", "onnx"]
+
+
+def test_each_format_gets_its_line(
+    net: PoseNet, card: ModelCard, noise: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxslim", None)
+    told: list[tuple[str, str]] = []
+    outcomes = export_all(
+        (net, card),
+        formats=NAMES,
+        output=tmp_path,
+        options={"images": list(noise), "imgsz": 64},
+        progress=lambda *words: told.append(words),
+    )
+    native, script, onnx = outcomes
+    assert (native.status, native.failed) == ("left out: it has no imgsz", False)
+    assert (script.status, script.failed) == ("passed", False)
+    assert script.result is not None and script.result.path == tmp_path / "best.torchscript"
+    assert script.milliseconds is not None and script.milliseconds > 0
+    assert onnx.failed
+    assert "failed: exporting to onnx needs packages that are not installed: onnxslim" in onnx.status
+    assert ("torchscript", "converting to torchscript") in told
+    assert [path.name for path in tmp_path.iterdir()] == ["best.torchscript"]
+
+
+def test_checkpoint_is_not_written_over_itself(net: PoseNet, card: ModelCard, tmp_path: Path) -> None:
+    from pose_nn import save_checkpoint
+
+    save_checkpoint(tmp_path / "best.safetensors", net, card)
+    (outcome,) = export_all(tmp_path / "best.safetensors", formats=["safetensors"])
+    assert outcome.status == "left out: that is the checkpoint itself"
+
+
+def test_format_without_the_contract_is_left_out(net: PoseNet, card: ModelCard, tmp_path: Path) -> None:
+    (outcome,) = export_all((net, card), formats=["ncnn"], output=tmp_path, options={"nms": True})
+    assert outcome.status == "left out: it has no contract 'nms'"
+
+
+def test_unknown_option_is_refused_before_any_work(net: PoseNet, card: ModelCard, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"options must be arguments of export; got 'size'"):
+        export_all((net, card), output=tmp_path, options={"size": 64})
+
+
+def test_every_format_has_its_turn_when_none_is_named(net: PoseNet, card: ModelCard, tmp_path: Path) -> None:
+    outcomes = export_all((net, card), output=tmp_path, options={"opset": 9})
+    assert [outcome.format for outcome in outcomes] == [row.name for row in FORMATS]
+    lacking = [outcome for outcome in outcomes if outcome.status == "left out: it has no opset"]
+    assert len(lacking) == len(FORMATS) - sum("opset" in row.options for row in FORMATS)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,217 @@
+"""What outputs mean: every contract comes back to the same poses, here and in the decoders for client authors."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pose_data import ExportError, ModelCard, cxcywh_from_xyxy, select
+from pose_export import CONTRACTS, ExportResult, get_format, load, load_runtime
+from pose_export.contracts import output_shapes, to_raw
+from pose_export.options import ConvertOptions
+
+Exported = Callable[..., ExportResult]
+Outputs = list[NDArray[np.float32]]
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+needs_examples = pytest.mark.skipif(not EXAMPLES.is_dir(), reason="the examples aren't beside the tests here")
+SIZE = (64, 64)
+BOX = np.float32([8, 16, 24, 48])  # of the person at anchor 10 of `planted`, xyxy
+POINTS = np.float32([[10, 20], [16, 32], [22, 44]])
+
+
+def golden(contract: str, planted: NDArray[np.float32]) -> Outputs:
+    """What a file of a contract returns for the one person of `planted`, written down from the contract's words."""
+    if contract == "raw":
+        return [planted]
+    if contract == "normalised":
+        scaled = planted / 64
+        scaled[:, [4, 7, 10, 13]] = planted[:, [4, 7, 10, 13]]
+        return [scaled]
+    if contract == "rows":
+        rows = planted.transpose(0, 2, 1).copy()
+        rows[0, 10, :4] = BOX
+        return [rows]
+    if contract == "nms":
+        found = np.zeros((1, 5, 15), np.float32)
+        found[0, 0] = [*BOX, 0.9, 0, 10, 20, 0.8, 16, 32, 0.7, 22, 44, 0.6]
+        return [found]
+    return golden_heads()
+
+
+def golden_heads() -> Outputs:
+    """Logits of the same person at cell (row 3, column 2) of stride 8, whose centre is at (20, 28)."""
+    shapes = output_shapes(make_card("heads"), batch=1, size=SIZE)
+    outputs = [np.full(shape, -20, np.float32) for shape in shapes.values()]
+    boxes, scores, points = (output[0, :, 3, 2] for output in outputs[:3])
+    boxes[:] = np.float32([distance_logits(d) for d in (1.5, 1.5, 0.5, 2.5)]).reshape(-1)  # cells to each side
+    scores[0] = np.log(0.9 / 0.1)
+    for i, (x, y) in enumerate(POINTS):
+        score = (0.8, 0.7, 0.6)[i]
+        points[3 * i : 3 * i + 3] = [(x / 8 - 2) / 2, (y / 8 - 3) / 2, np.log(score / (1 - score))]
+    return outputs
+
+
+def distance_logits(distance: float) -> list[float]:
+    """Half of the weight on the bin below and half on the bin above: their mean is in the middle."""
+    return [0.0 if abs(bin_ - distance) < 1 else -40.0 for bin_ in range(16)]
+
+
+def make_card(contract: str) -> ModelCard:
+    from pose_data import Skeleton
+
+    points = Skeleton(("nose", "left_hand", "right_hand"))
+    return ModelCard("yolov8n-pose", ("person",), points, imgsz=SIZE, dynamic=False, contract=contract)
+
+
+@pytest.mark.parametrize("contract", CONTRACTS)
+def test_planted_person_comes_back_from_every_contract(contract: str, planted: NDArray[np.float32]) -> None:
+    outputs, card = golden(contract, planted), make_card(contract)
+    assert [o.shape for o in outputs] == [
+        tuple(5 if n is None else n for n in shape) for shape in output_shapes(card, batch=1, size=SIZE).values()
+    ]
+    (poses,) = select(to_raw(outputs, card, size=SIZE), num_classes=1, keypoint_dims=3, conf=0.25, iou=0.7)
+    np.testing.assert_allclose(poses.boxes, [BOX], atol=1e-4)
+    np.testing.assert_allclose(poses.scores, [0.9], atol=1e-6)
+    np.testing.assert_allclose(poses.keypoints, [POINTS], atol=1e-4)
+    np.testing.assert_allclose(poses.keypoint_scores, [[0.8, 0.7, 0.6]], atol=1e-6)
+
+
+@needs_examples
+@pytest.mark.parametrize("contract", CONTRACTS)
+def test_decoder_in_numpy_finds_the_planted_person(contract: str, planted: NDArray[np.float32]) -> None:
+    card = json.loads(make_card(contract).to_json())
+    boxes, scores, labels, keypoints = python_decoder().decode(golden(contract, planted), card, size=SIZE)
+    np.testing.assert_allclose(boxes, [BOX], atol=1e-4)
+    assert (scores.round(4).tolist(), labels.tolist()) == ([pytest.approx(0.9)], [0])
+    np.testing.assert_allclose(keypoints[0, :, :2], POINTS, atol=1e-4)
+
+
+@needs_examples
+@pytest.mark.skipif(shutil.which("node") is None, reason="node isn't installed")
+def test_decoder_in_javascript_finds_the_planted_person(planted: NDArray[np.float32], tmp_path: Path) -> None:
+    cases = {
+        contract: {
+            "card": json.loads(make_card(contract).to_json()),
+            "outputs": [{"dims": o.shape, "data": o.ravel().tolist()} for o in golden(contract, planted)],
+        }
+        for contract in CONTRACTS
+    }
+    (tmp_path / "cases.json").write_text(json.dumps(cases), encoding="utf-8")
+    (tmp_path / "run.mjs").write_text(
+        f"import {{ decode }} from {json.dumps((EXAMPLES / 'decode.mjs').as_uri())};\n"
+        'import { readFileSync } from "node:fs";\n'
+        'const cases = JSON.parse(readFileSync(new URL("cases.json", import.meta.url)));\n'
+        "const size = { height: 64, width: 64 };\n"
+        "for (const key in cases) cases[key] = decode(cases[key].outputs, cases[key].card, size);\n"
+        "console.log(JSON.stringify(cases));\n",
+        encoding="utf-8",
+    )
+    done = subprocess.run(["node", str(tmp_path / "run.mjs")], capture_output=True, text=True, check=True)
+    for contract, people in json.loads(done.stdout).items():
+        (person,) = people
+        np.testing.assert_allclose(person["box"], BOX, atol=1e-4, err_msg=contract)
+        assert (round(person["score"], 4), person["label"]) == (0.9, 0)
+        np.testing.assert_allclose(np.array(person["keypoints"])[:, :2], POINTS, atol=1e-4)
+
+
+@needs_examples
+def test_decoders_keep_the_better_of_two_boxes(planted: NDArray[np.float32]) -> None:
+    twice = planted.copy()
+    twice[0, :, 11] = planted[0, :, 10]
+    twice[0, 4, 11] = 0.8
+    card = json.loads(make_card("raw").to_json())
+    assert python_decoder().decode([twice], card, size=SIZE)[1].tolist() == [pytest.approx(0.9)]
+
+
+@pytest.mark.parametrize("name", ["onnx", "torchscript", "openvino"])
+@pytest.mark.parametrize("contract", ["rows", "normalised", "heads", "nms"])
+def test_every_contract_gives_the_poses_of_the_raw_one(
+    contract: str, name: str, exported: Exported, noise: NDArray[np.uint8]
+) -> None:
+    result = exported(name, contract=contract)
+    assert (result.status, result.card.contract) == ("passed", contract)
+    runtime = load_runtime(result.path)
+    assert (runtime.card.contract, runtime.file_card.contract) == ("raw", contract)  # type: ignore[attr-defined]
+    found, expected = load(result.path)(noise[0]), load(exported(name).path)(noise[0])
+    assert len(found) == len(expected) > 0
+    np.testing.assert_allclose(found.boxes, expected.boxes, atol=0.01)
+    np.testing.assert_allclose(found.keypoints, expected.keypoints, atol=0.01)
+
+
+def test_names_and_shapes_in_the_file_are_those_of_the_contract(exported: Exported) -> None:
+    onnx = pytest.importorskip("onnx")
+    for contract in ("rows", "heads"):
+        result = exported("onnx", contract=contract)
+        outputs = onnx.load(result.path).graph.output
+        found = {o.name: tuple(d.dim_value for d in o.type.tensor_type.shape.dim) for o in outputs}
+        assert found == output_shapes(result.card, batch=1, size=SIZE)
+    assert list(found)[:3] == ["boxes_8", "scores_8", "keypoints_8"]
+
+
+def test_selection_in_the_graph_is_the_greedy_one() -> None:
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("pose_nn")
+    from pose_export.convert.nms import select_in_graph
+
+    rng = np.random.default_rng(5)
+    low = rng.uniform(0, 60, (1, 400, 2))
+    rows = np.concatenate([low, low + rng.uniform(10, 40, (1, 400, 2)), rng.uniform(0, 1, (1, 400, 2))], axis=2)
+    rows = np.concatenate([rows, rng.uniform(0, 99, (1, 400, 4))], axis=2).astype(np.float32)
+    found = select_in_graph(torch.from_numpy(rows), classes=2, conf=0.3, iou=0.5, max_det=60).numpy()[0]
+    raw = rows.transpose(0, 2, 1).copy()
+    raw[:, :4] = cxcywh_from_xyxy(rows[..., :4]).transpose(0, 2, 1)
+    (expected,) = select(raw, num_classes=2, keypoint_dims=2, conf=0.3, iou=0.5, max_det=60)
+    assert len(expected) == 60
+    np.testing.assert_allclose(found[:, :4], expected.boxes, atol=1e-4)
+    np.testing.assert_array_equal(found[:, 5], expected.labels)
+    np.testing.assert_allclose(found[:, 6:].reshape(60, 2, 2), expected.keypoints, atol=1e-4)
+
+
+def test_nobody_leaves_rows_of_zeros() -> None:
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("pose_nn")
+    from pose_export.convert.nms import select_in_graph
+
+    found = select_in_graph(torch.zeros(2, 21, 14), classes=1, conf=0.25, iou=0.7, max_det=300)
+    assert (tuple(found.shape), float(found.abs().max())) == ((2, 300, 15), 0.0)
+
+
+def test_contract_that_a_format_lacks_is_refused() -> None:
+    from pose_export.formats import check_contract
+
+    with pytest.raises(ExportError, match=r"format 'ncnn' has the contracts raw; got 'nms'"):
+        check_contract(get_format("ncnn"), "nms")
+
+
+def test_unknown_contract_names_the_known() -> None:
+    with pytest.raises(ExportError, match=r"contract must be one of raw, nms, .*; got 'boxes'"):
+        ConvertOptions(contract="boxes")
+
+
+def test_card_of_a_selecting_file_has_its_thresholds(exported: Exported) -> None:
+    facts = exported("onnx", contract="nms").card.facts
+    assert (facts["conf"], facts["iou"], facts["max_det"]) == ("0.25", "0.7", "300")
+
+
+def test_contract_of_another_file_is_refused(exported: Exported) -> None:
+    path = exported("onnx").path
+    card = replace(load_runtime(path).card, contract="rows")
+    with pytest.raises(ExportError, match=r"output0 \(1, 84, 14\) .*the file has output 0 \(1, 14, 84\)"):
+        load_runtime(path, card=card)
+
+
+def python_decoder() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("decode_example", EXAMPLES / "decode.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

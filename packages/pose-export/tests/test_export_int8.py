@@ -1,0 +1,142 @@
+"""Eight bits: what is quantised and what isn't, on which images, and which layers go back to float first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pose_data import ExportError, ModelCard, write_image
+from pose_export import BOUNDS, ExportResult, export
+from pose_export.calibrate import gather_calibration
+from pose_export.options import ConvertOptions
+
+if TYPE_CHECKING:
+    from pose_nn import PoseNet
+
+Images = NDArray[np.uint8]
+Export8 = Callable[..., ExportResult]
+needs_onnx = pytest.mark.needs("torch", "pose_nn", "onnx", "onnxslim", "onnxruntime")
+LAYERS = 72  # convolutions of the n network; the fixed one that averages distances isn't counted
+
+
+@pytest.fixture
+def export_8(net: PoseNet, card: ModelCard, noise: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Export8:
+    """Export to 8 bit with bounds that random weights, which exaggerate its error, can keep."""
+    loose = replace(BOUNDS["int8"], box_max=1e9, box_mean=1e9, score_max=2, within_1=0, within_4=0, everywhere=1e9)
+    monkeypatch.setitem(BOUNDS, "int8", replace(loose, people=0.0))
+
+    def run(name: str = "onnx", **options: object) -> ExportResult:
+        output = tmp_path / ("best.onnx" if name == "onnx" else "best_openvino_model")
+        settings = {"images": list(noise), "calibration": list(noise), **options}
+        return export((net, card), format=name, output=output, int8=True, **settings)
+
+    return run
+
+
+@needs_onnx
+def test_all_layers_but_the_decode_are_in_8_bit(export_8: Export8) -> None:
+    import onnx
+
+    result = export_8(keep_float=("model.0.conv",))
+    assert result.card.precision == "int8"
+    assert result.card.facts["float_layers"] == "model.0.conv"
+    assert result.megabytes < 4
+    nodes = onnx.load(result.path).graph.node
+    made_by = {output: node.op_type for node in nodes for output in node.output}
+    in_float = [n.name for n in nodes if n.op_type == "Conv" and made_by.get(n.input[1]) != "DequantizeLinear"]
+    assert in_float == ["/model.0/conv/Conv", "/dfl/Conv"]
+    assert sum(node.op_type == "Conv" for node in nodes) == LAYERS + 1
+    assert made_by["output0"] == "Concat"
+
+
+@pytest.mark.needs("openvino", "nncf", "torch", "pose_nn", "onnx", "onnxslim")
+def test_openvino_model_has_8_bit_layers_and_a_float_decode(export_8: Export8) -> None:
+    import openvino
+
+    result = export_8("openvino", keep_float=("model.0.conv",))
+    assert result.megabytes < 5
+    assert "nncf" in result.card.facts["tools"]
+    model = openvino.Core().read_model(result.path / "model.xml")
+    layers = [op for op in model.get_ordered_ops() if op.get_type_name() == "Convolution"]
+    weights = {op.get_friendly_name(): op.input_value(1).get_node().get_type_name() for op in layers}
+    in_float = {name for name, kind in weights.items() if kind != "Multiply"}  # whole numbers times a scale
+    assert in_float == {"/model.0/conv/Conv/WithoutBiases", "/dfl/Conv"}
+
+
+@needs_onnx
+def test_worst_layers_go_back_to_float_until_enough_is_kept(export_8: Export8) -> None:
+    figures = iter([0.9, 0.5, 0.7, 0.895])  # the network's; then all in 8 bit, two kept, four kept
+    told: list[str] = []
+    result = export_8(max_ap_drop=1.0, measure_ap=lambda _: next(figures), progress=told.append)
+    kept = result.card.facts["float_layers"].split(", ")
+    assert len(kept) == 4
+    assert [words for words in told if "keeping" in words] == [
+        "keeping the 2 worst layers in float",
+        "keeping the 4 worst layers in float",
+    ]
+    assert result.parity is not None and result.parity.ap_drop == pytest.approx(0.005)
+    assert any(note.startswith("left in float: ") for note in result.notes)
+
+
+@needs_onnx
+def test_layers_are_listed_worst_first(net: PoseNet, noise: Images) -> None:
+    from pose_export.convert.sensitivity import measure_layers
+
+    errors = measure_layers(net, noise)
+    assert len(errors) == LAYERS
+    assert [e.signal_to_noise for e in errors] == sorted(e.signal_to_noise for e in errors)
+    assert all(0 < error.signal_to_noise < 100 for error in errors)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"opset": 12}, r"opset must be at least 13 with int8; got 12"),
+        ({"half": True}, r"half and int8 must not be asked for together"),
+        ({"max_ap_drop": 1.0}, r"max_ap_drop must come with measure_ap .*data="),
+        ({"max_ap_drop": -1.0, "measure_ap": lambda _: 0.5}, r"from 0 to 100 points of AP; got -1"),
+        ({"calibration": []}, r"calibration must hold at least one image"),
+        ({"calibration": "no/such/folder"}, r"calibration must be images or a folder of them: no/such/folder"),
+    ],
+)
+@needs_onnx
+def test_wrong_call_is_refused_in_one_line(options: dict[str, object], words: str, export_8: Export8) -> None:
+    with pytest.raises(ExportError, match=words) as caught:
+        export_8(**options)
+    assert "\n" not in str(caught.value)
+
+
+def test_calibration_images_are_read_from_a_folder_and_letterboxed(tmp_path: Path) -> None:
+    write_image(tmp_path / "wide.png", np.full((32, 64, 3), 200, np.uint8))
+    images = gather_calibration(tmp_path, (64, 64), tell=lambda _: None)
+    assert images.shape == (1, 64, 64, 3)
+    assert images[0, :, 0, 0].tolist() == [114] * 16 + [200] * 32 + [114] * 16
+
+
+def test_many_images_are_thinned_out_evenly() -> None:
+    many = [np.full((32, 32, 3), i, np.uint8) for i in range(256)]
+    images = gather_calibration(many, (32, 32), tell=lambda _: None)
+    assert len(images) == 128
+    assert (images[0, 0, 0, 0], images[-1, 0, 0, 0]) == (0, 255)
+
+
+def test_drawn_people_stand_in_when_there_are_no_images() -> None:
+    assert gather_calibration(None, (64, 96), tell=lambda _: None).shape[1:] == (64, 96, 3)
+
+
+@needs_onnx
+def test_images_of_a_batch_are_handed_out_as_the_file_takes_them() -> None:
+    from pose_export.convert.qdq import _Images
+
+    reader = _Images(np.zeros((5, 32, 32, 3), np.uint8), batch=2)
+    shapes: Iterator[object] = iter(reader.get_next, None)
+    assert [part["images"].shape for part in shapes] == [(2, 3, 32, 32)] * 2  # type: ignore[index]
+
+
+def test_precision_on_the_card_is_that_of_the_options() -> None:
+    assert (ConvertOptions(int8=True).precision, ConvertOptions(half=True).precision) == ("int8", "float16")

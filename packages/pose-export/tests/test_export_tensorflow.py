@@ -1,0 +1,81 @@
+"""SavedModel folders and frozen graphs, run by TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pose_data import ExportError, ModelCard
+from pose_export import ExportResult, export, load, load_runtime
+
+if TYPE_CHECKING:
+    from pose_nn import PoseNet
+
+pytestmark = pytest.mark.needs("torch", "pose_nn", "onnx", "onnxslim", "tensorflow")
+Exported = Callable[..., ExportResult]
+FORMATS = ["saved_model", "pb"]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("contract", ["raw", "rows", "heads"])
+def test_file_gives_what_the_network_gives(
+    name: str, contract: str, exported: Exported, noise: NDArray[np.uint8]
+) -> None:
+    result, expected = exported(name, contract=contract), exported("onnx")
+    assert result.status == "passed"
+    np.testing.assert_allclose(
+        load_runtime(result.path)(noise), load_runtime(expected.path)(noise), rtol=1e-4, atol=0.01
+    )
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_card_is_read_back(name: str, exported: Exported) -> None:
+    result = exported(name)
+    assert load_runtime(result.path).card == result.card
+    assert result.card.facts["gate"] == "passed"
+    assert "tensorflow " in result.card.facts["tools"]
+
+
+def test_size_and_batch_are_those_asked_for(net: PoseNet, card: ModelCard, tmp_path: Path) -> None:
+    result = export((net, card), format="pb", output=tmp_path / "best.pb", batch=2, imgsz=(32, 96))
+    runtime = load_runtime(result.path)
+    assert runtime.card.batch == 2
+    assert runtime(np.zeros((3, 32, 96, 3), np.uint8)).shape == (3, 14, 63)
+
+
+def test_signature_is_what_serving_looks_for(exported: Exported) -> None:
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(exported("saved_model").path))
+    function = loaded.signatures["serving_default"]
+    ((), inputs) = function.structured_input_signature
+    assert {name: spec.shape.as_list() for name, spec in inputs.items()} == {"images": [1, 64, 64, 3]}
+    assert {name: t.shape.as_list() for name, t in function.structured_outputs.items()} == {"output0": [1, 14, 84]}
+
+
+def test_frozen_graph_of_the_same_network_has_the_same_bytes(
+    exported: Exported, net: PoseNet, card: ModelCard, noise: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    again = export((net, card), format="pb", output=tmp_path / "again.pb", images=list(noise))
+    assert exported("pb").path.read_bytes() == again.path.read_bytes()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_cut_off_file_is_refused(name: str, exported: Exported, tmp_path: Path) -> None:
+    source = exported(name).path
+    target = tmp_path / source.name
+    whole, broken = (source / "saved_model.pb", target / "saved_model.pb") if source.is_dir() else (source, target)
+    broken.parent.mkdir(exist_ok=True)
+    broken.write_bytes(whole.read_bytes()[:100_000])
+    with pytest.raises(ExportError, match=r"must be a whole (SavedModel|frozen graph)"):
+        load(target)
+
+
+def test_folder_without_its_graph_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "best_saved_model").mkdir()
+    with pytest.raises(ExportError, match=r"it has no saved_model\.pb"):
+        load(tmp_path / "best_saved_model")

@@ -1,0 +1,183 @@
+"""TFLite files of 32, 16 and 8 bit, run by LiteRT; and those for the Edge TPU."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pose_data import ExportError, ModelCard
+from pose_export import ExportResult, export, load, load_runtime
+
+if TYPE_CHECKING:
+    from pose_nn import PoseNet
+
+pytestmark = pytest.mark.needs("torch", "pose_nn", "onnx", "onnxslim", "tensorflow", "ai_edge_litert")
+Exported = Callable[..., ExportResult]
+ExportInt8 = Callable[..., ExportResult]
+
+
+@pytest.fixture(scope="module")
+def export_int8(
+    net: PoseNet, card: ModelCard, noise: NDArray[np.uint8], tmp_path_factory: pytest.TempPathFactory
+) -> ExportInt8:
+    """Export to 8 bit once per name and options, with noise to measure ranges on."""
+    results: dict[str, ExportResult] = {}
+
+    def make(name: str, *, contract: str | None = None, keep_float: tuple[str, ...] = ()) -> ExportResult:
+        key = f"{name}-{contract}-{len(keep_float)}"
+        if key not in results:
+            suffix = "_edgetpu.tflite" if name == "edgetpu" else ".tflite"
+            results[key] = export(
+                (net, card),
+                format=name,
+                output=tmp_path_factory.mktemp("int8") / f"best{suffix}",
+                int8=True,
+                contract=contract,
+                keep_float=keep_float,
+                calibration=list(noise),
+                images=list(noise),
+            )
+        return results[key]
+
+    return make
+
+
+def kinds_of_tensors(path: Path) -> set[str]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(path))
+    ends = (*interpreter.get_input_details(), *interpreter.get_output_details())
+    return {np.dtype(details["dtype"]).name for details in ends}
+
+
+@pytest.mark.parametrize("contract", ["raw", "rows", "normalised", "heads"])
+def test_file_gives_what_the_network_gives(contract: str, exported: Exported, noise: NDArray[np.uint8]) -> None:
+    result, expected = exported("tflite", contract=contract), exported("onnx")
+    np.testing.assert_allclose(
+        load_runtime(result.path)(noise), load_runtime(expected.path)(noise), rtol=1e-4, atol=0.01
+    )
+
+
+def test_sixteen_bits_halve_the_file_and_keep_the_pose(exported: Exported) -> None:
+    half = exported("tflite", half=True)
+    assert half.megabytes == pytest.approx(exported("tflite").megabytes / 2, rel=0.05)
+    assert half.parity is not None
+    assert half.parity.within[2] > 0.999
+    assert kinds_of_tensors(half.path) == {"float32"}
+
+
+def test_card_is_read_back(exported: Exported) -> None:
+    result = exported("tflite")
+    assert load_runtime(result.path).card == result.card
+
+
+def test_same_network_gives_the_same_bytes(
+    exported: Exported, net: PoseNet, card: ModelCard, noise: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    again = export((net, card), format="tflite", output=tmp_path / "again.tflite", images=list(noise))
+    assert exported("tflite").path.read_bytes() == again.path.read_bytes()
+
+
+def test_predictions_need_no_tensorflow(exported: Exported) -> None:
+    code = (
+        "import sys, numpy, pose_export\n"
+        f"predictor = pose_export.load({str(exported('tflite').path)!r}, conf=0.01)\n"
+        "assert len(predictor(numpy.zeros((80, 60, 3), numpy.uint8))) > 0\n"
+        "print([name for name in ('torch', 'pose_nn', 'onnx', 'tensorflow') if name in sys.modules])"
+    )
+    seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert seen.stdout.strip() == "[]"
+
+
+def test_cut_off_file_is_refused(exported: Exported, tmp_path: Path) -> None:
+    broken = tmp_path / "best.tflite"
+    broken.write_bytes(exported("tflite").path.read_bytes()[:100_000])
+    with pytest.raises(ExportError, match=r"best\.tflite"):
+        load(broken)
+
+
+def test_eight_bits_decode_in_float(export_int8: ExportInt8, exported: Exported) -> None:
+    result = export_int8("tflite")
+    assert kinds_of_tensors(result.path) == {"float32"}
+    assert result.megabytes < 0.3 * exported("tflite").megabytes
+    assert result.parity is not None
+    assert result.parity.box_max < 2
+    assert result.parity.score_max < 0.05
+
+
+@pytest.mark.parametrize("contract", ["heads", "normalised"])
+def test_eight_bits_of_other_contracts_are_integers_throughout(contract: str, export_int8: ExportInt8) -> None:
+    from pose_export.convert.edgetpu import check_operations
+
+    result = export_int8("tflite", contract=contract)
+    assert kinds_of_tensors(result.path) == {"int8"}
+    assert check_operations(result.path)["CONV_2D"] >= 72
+
+
+def test_scores_survive_eight_bits(export_int8: ExportInt8) -> None:
+    for contract in ("raw", "heads", "normalised"):
+        parity = export_int8("tflite", contract=contract).parity
+        assert parity is not None
+        assert parity.score_max < 0.1
+
+
+def test_layer_that_is_kept_in_float_is_found_in_the_file(export_int8: ExportInt8) -> None:
+    from ai_edge_litert.interpreter import Interpreter
+
+    result = export_int8("tflite", keep_float=("/model.9/cv1/conv/Conv",))
+    tensors = Interpreter(str(result.path)).get_tensor_details()
+    kinds = {np.dtype(entry["dtype"]).name for entry in tensors if "model.9/cv1/conv/Conv" in entry["name"]}
+    assert "float32" in kinds
+    assert result.card.facts["float_layers"] == "/model.9/cv1/conv/Conv"
+
+
+def test_edge_tpu_file_is_of_integers_that_it_calculates_with(export_int8: ExportInt8) -> None:
+    from pose_export.convert.edgetpu import check_operations
+
+    result = export_int8("edgetpu")
+    assert load_runtime(result.path).file_card.contract == "heads"
+    assert result.card.precision == "int8"
+    assert check_operations(result.path).keys() <= {
+        *("ADD", "CONCATENATION", "CONV_2D", "LOGISTIC", "MAX_POOL_2D", "MUL", "PAD", "QUANTIZE"),
+        *("RESHAPE", "RESIZE_NEAREST_NEIGHBOR", "SLICE", "TRANSPOSE"),
+    }
+
+
+def test_edge_tpu_file_says_how_to_compile_it(export_int8: ExportInt8, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    result = export_int8("edgetpu", contract="normalised")
+    assert any("edgetpu_compiler --show_operations --out_dir compiled FILE" in note for note in result.notes)
+
+
+def test_compiler_on_the_path_compiles_the_file_after_the_gate(
+    net: PoseNet, card: ModelCard, noise: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in of the compiler, which can't be had here: it puts a word before what it is given."""
+    stand_in = tmp_path / "edgetpu_compiler"
+    stand_in.write_text(
+        f"#!{sys.executable}\n"
+        "import sys, pathlib\n"
+        "if sys.argv[1] == '--version': sys.exit(print('stand-in 1.0'))\n"
+        "folder, source = pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])\n"
+        "(folder / 'model_edgetpu.tflite').write_bytes(b'compiled' + source.read_bytes())\n"
+    )
+    stand_in.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    output = tmp_path / "best_edgetpu.tflite"
+    result = export((net, card), format="edgetpu", output=output, calibration=list(noise), images=list(noise))
+    assert output.read_bytes().startswith(b"compiled")
+    assert result.card.facts["compiled"] == "stand-in 1.0"
+    assert result.status == "passed"
+
+
+def test_float_file_is_none_for_the_edge_tpu(exported: Exported) -> None:
+    from pose_export.convert.edgetpu import check_operations
+
+    with pytest.raises(ExportError, match=r"the Edge TPU calculates in integers; got FLOAT32"):
+        check_operations(exported("tflite", contract="heads").path)

@@ -1,0 +1,24 @@
+"""What can go wrong in a run."""
+
+from __future__ import annotations
+
+from pose_data import PoseError
+
+
+class TrainingError(PoseError):
+    """A run can't go on."""
+
+
+class NotFiniteError(Exception):
+    """A batch gave a loss, or gradients, that are no numbers; the run decides what becomes of it.
+
+    Args:
+        what: such as "loss".
+        value: infinite or not a number.
+        step: of the epoch, from 1.
+        indices: places of the batch's images in the training set.
+    """
+
+    def __init__(self, what: str, *, value: float, step: int, indices: tuple[int, ...]) -> None:
+        super().__init__(f"the {what} is {value}")
+        self.step, self.indices = step, indices

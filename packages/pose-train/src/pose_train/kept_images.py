@@ -1,0 +1,91 @@
+"""Decoded images that are kept for the next epoch, in memory or in files."""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from pose_data import PoseDataset, PoseTargets, Sample, Samples, SettingsError, atomic_path
+
+THREADS = 4  # decoding leaves the interpreter free
+
+
+class KeptImages:
+    """A data set whose decoded images stay in memory once they were read; implements Samples.
+
+    Each worker process keeps its own copy of what it reads; `fill` reads everything first, so that forked
+    workers share it.
+    """
+
+    def __init__(self, samples: Samples) -> None:
+        self.samples = samples
+        self.names, self.skeleton, self.keypoint_dims = samples.names, samples.skeleton, samples.keypoint_dims
+        self._kept: dict[int, Sample] = {}
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Sample:
+        if index not in self._kept:
+            self._kept[index] = self.samples[index]
+        return self._kept[index]
+
+    def targets(self, index: int) -> PoseTargets:
+        """The labels of one image."""
+        return self.samples.targets(index)
+
+    def fill(self) -> None:
+        """Read all images."""
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(self.__getitem__, range(len(self))))
+
+
+class StoredImages:
+    """A data set of files whose decoded images are stored as arrays in a folder; implements Samples.
+
+    Args:
+        samples: the data set.
+        folder: of the arrays; each is named by path, size and time of its image, so that a changed one is read anew.
+
+    Raises:
+        SettingsError: the images aren't files.
+    """
+
+    def __init__(self, samples: Samples, folder: Path) -> None:
+        if not isinstance(samples, PoseDataset):
+            raise SettingsError(f"cache=disk must have images in files; got {type(samples).__name__}; use cache=ram")
+        self.samples, self.folder = samples, folder
+        self.names, self.skeleton, self.keypoint_dims = samples.names, samples.skeleton, samples.keypoint_dims
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Sample:
+        path = self.samples.image_path(index)
+        stored = self._stored(path)
+        if stored.exists():
+            return Sample(np.load(stored, allow_pickle=False), self.targets(index), path.name)
+        sample = self.samples[index]
+        with atomic_path(stored) as temporary:
+            np.save(temporary, sample.image, allow_pickle=False)
+        return sample
+
+    def targets(self, index: int) -> PoseTargets:
+        """The labels of one image."""
+        return self.samples.targets(index)
+
+    def fill(self) -> None:
+        """Store all images that aren't yet."""
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(self._store, range(len(self))))
+
+    def _store(self, index: int) -> None:
+        if not self._stored(self.samples.image_path(index)).exists():
+            self[index]
+
+    def _stored(self, path: Path) -> Path:
+        state = path.stat()
+        key = f"{path.resolve()}|{state.st_size}|{state.st_mtime_ns}"
+        return self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"

@@ -1,0 +1,270 @@
+"""A run: epoch after epoch until it is done, and what happens when something goes wrong on the way."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from pose_data import SettingsError, check_imgsz
+from pose_eval import PoseMetrics
+from pose_nn import PoseNet, TorchRuntime, load_checkpoint
+
+from pose_train.batches import Batch
+from pose_train.data import RunData, image_name, keep_images
+from pose_train.engine import Engine
+from pose_train.epochs import EpochLearner, StoppedError
+from pose_train.events import EpochEvent, Listener, MessageEvent, StartEvent, TrainEvent, ValidationEvent
+from pose_train.failures import NotFiniteError, TrainingError
+from pose_train.interrupts import Interrupts
+from pose_train.keeper import Keeper
+from pose_train.learner import LOWER_RATE, make_learner
+from pose_train.loader import AugmentedImages, EpochOrder, make_loader
+from pose_train.outcome import TrainResult, fitness
+from pose_train.pictures import write_batch_picture, write_validation_picture
+from pose_train.record import write_record
+from pose_train.resume import Progress, load_state
+from pose_train.run_folder import RunFolder, loss_columns, make_run_folder, metric_columns
+from pose_train.settings import TrainSettings
+from pose_train.start import Start
+from pose_train.validation import validate_shared
+
+BATCH_PICTURES = 3
+RECOVERIES = 3  # from losses that are no numbers, in the whole run
+
+
+class Run:
+    """The moving parts of one run.
+
+    Args:
+        settings: of the run.
+        data: what it learns from.
+        start: the network and its card.
+        engine: device and processes.
+        folder: of the run.
+        listener: told everything.
+        interrupts: looked at after each step.
+    """
+
+    def __init__(
+        self,
+        settings: TrainSettings,
+        data: RunData,
+        start: Start,
+        *,
+        engine: Engine,
+        folder: RunFolder,
+        listener: Listener,
+        interrupts: Interrupts,
+    ) -> None:
+        self.settings, self.data, self.engine, self.folder = settings, data, engine, folder
+        self.listener, self.interrupts = listener, interrupts
+        self.card = start.card
+        _check_batch(settings, engine, stride=start.net.stride)
+        order, images = _make_order(settings, data, engine)
+        self.learner = make_learner(
+            settings, start.net, data.learnt, engine, batches=len(order), images=order.per_epoch
+        )
+        loader = make_loader(images, order, workers=settings.workers, pin_memory=engine.device.type == "cuda")
+        self.epochs = EpochLearner(self.learner, order, loader, engine=engine, interrupts=interrupts)
+        self.keeper = Keeper(folder, settings, self.card)
+        self.progress = Progress(epochs=settings.epochs)
+        self.best_metrics: PoseMetrics | None = None
+        self._began = time.perf_counter()
+
+    def begin(self) -> None:
+        """Make the folder of a new run, with its record and its first state."""
+        if self.engine.writes:
+            make_run_folder(self.folder, self.settings)
+            write_record(self.folder.record, settings=self.settings, data=self.data, card=self.card, engine=self.engine)
+            self.keeper.keep_state(self.learner, self.progress)
+        self.engine.wait()
+        self.say(self.learner.description)
+
+    def go_on(self) -> None:
+        """Take up a run where its state says that it was."""
+        if self.engine.writes:
+            self.folder.clear_leftovers()
+        self.progress = load_state(self.folder.state, self.learner)
+        within = f" and step {self.progress.step}" if self.progress.step else ""
+        self.say(f"going on after epoch {self.progress.epoch} of {self.progress.epochs}{within}")
+
+    def finish(self) -> TrainResult:
+        """Train until the epochs, the time or the patience are used up.
+
+        Raises:
+            TrainingError: losses that are no numbers come back.
+            KeyboardInterrupt: Ctrl-C; the state was written first.
+        """
+        self.listener(StartEvent(self.folder.path))
+        try:
+            while self.progress.epoch < self.progress.epochs and not self._out_of_patience():
+                self._run_epoch()
+            return self._result()
+        except StoppedError as stop:
+            raise self._stopped() from stop
+
+    def say(self, text: str) -> None:
+        """Tell the listener a sentence."""
+        self.listener(MessageEvent(text))
+
+    def _run_epoch(self) -> None:
+        self._began = time.perf_counter()
+        losses = self._learn_epoch()
+        metrics = self._validate(self.learner.average.net) if self.data.held_out is not None else None
+        seconds = time.perf_counter() - self._began
+        self.progress.epoch += 1
+        self.progress.step, self.progress.sums = 0, []
+        self.progress.seconds += seconds
+        better = self._note_best(metrics)
+        self._plan_epochs()
+        row = loss_columns(losses) | (metric_columns(metrics) if metrics is not None else {})
+        row["lr"] = self.learner.learning_rate
+        if self.engine.writes:
+            self.keeper.keep_epoch(self.learner, self.progress, row, seconds=seconds, better=better)
+        self.engine.wait()
+        self._tell_epoch(losses, metrics, seconds=seconds, better=better)
+
+    def _tell_epoch(
+        self, losses: dict[str, float], metrics: PoseMetrics | None, *, seconds: float, better: bool
+    ) -> None:
+        self.listener(
+            EpochEvent(
+                epoch=self.progress.epoch,
+                epochs=self.progress.epochs,
+                losses=losses,
+                metrics=metrics,
+                learning_rate=self.learner.learning_rate,
+                seconds=seconds,
+                best=better,
+            )
+        )
+        if self._out_of_patience():
+            self.say(f"no better epoch in {self.settings.patience}: stopping")
+
+    def _learn_epoch(self) -> dict[str, float]:
+        """Learn an epoch, from an earlier state again when a loss is no number."""
+        while True:
+            mix = self.progress.epoch < self.progress.epochs - self.settings.close_mosaic
+            drawn = self.settings.plots and self.progress.epoch == 0 and self.engine.writes
+            try:
+                return self.epochs.learn(
+                    self.progress, mix=mix, on_step=self.listener, on_batch=self._draw_batch if drawn else None
+                )
+            except NotFiniteError as error:
+                self._recover(error)
+
+    def _recover(self, error: NotFiniteError) -> None:
+        parts = self.engine.gather(" ".join(map(str, error.indices)).encode())
+        names = ", ".join(image_name(self.data.source, int(index)) for part in parts for index in part.split())
+        epoch = self.progress.epoch + 1
+        recoveries = self.progress.recoveries + 1  # the state may be older than the one before
+        self.progress = load_state(self.folder.state, self.learner)
+        self.progress.recoveries = recoveries
+        where = f"{error} in epoch {epoch}, at step {error.step}, with the images {names}"
+        if self.progress.recoveries > RECOVERIES:
+            raise TrainingError(
+                f"{where}, for the {self.progress.recoveries}th time; look at their labels, or lower lr0. "
+                f"The last good weights are in '{self.folder.path / 'weights'}'"
+            ) from error
+        rate = LOWER_RATE**self.progress.recoveries
+        again = f"{self.progress.recoveries} of {RECOVERIES}"
+        self.say(f"{where}; going back to epoch {self.progress.epoch} with {rate:g} of the learning rate ({again})")
+
+    def _draw_batch(self, step: int, batch: Batch) -> None:
+        if step <= BATCH_PICTURES and len(batch.images):
+            write_batch_picture(self.folder.path / f"train_batch{step}.jpg", batch, self.card.skeleton)
+
+    def _validate(self, net: PoseNet) -> PoseMetrics:
+        assert self.data.held_out is not None
+        result = validate_shared(
+            TorchRuntime(net, self.card, device=str(self.engine.device)),
+            self.data.held_out,
+            settings=self.settings,
+            engine=self.engine,
+            on_event=self._tell_validation,
+        )
+        if self.engine.any(self.interrupts.asked):
+            raise StoppedError
+        return result.metrics
+
+    def _tell_validation(self, event: TrainEvent) -> None:
+        self.listener(event)
+        if self.interrupts.asked and self.engine.world == 1 and isinstance(event, ValidationEvent):
+            raise StoppedError  # the epoch is learnt, and a resumed run will validate it
+
+    def _note_best(self, metrics: PoseMetrics | None) -> bool:
+        """Note whether this epoch is the best so far."""
+        value = fitness(metrics) if metrics is not None else float(self.progress.epoch)
+        better = value > self.progress.best_fitness
+        if better:
+            self.progress.best_fitness, self.progress.best_epoch = value, self.progress.epoch
+            self.best_metrics = metrics
+        return better
+
+    def _plan_epochs(self) -> None:
+        """Fit the number of epochs to the time that is left, when the run has a budget of time."""
+        if self.settings.time is None:
+            return
+        per_epoch = self.progress.seconds / self.progress.epoch
+        left = max(self.settings.time * 3600 - self.progress.seconds, 0.0)
+        self.progress.epochs = round(self.engine.agreed(self.progress.epoch + round(left / per_epoch)))
+
+    def _out_of_patience(self) -> bool:
+        patience = self.settings.patience
+        return bool(patience) and self.progress.epoch - self.progress.best_epoch >= patience
+
+    def _stopped(self) -> KeyboardInterrupt:
+        """Write the state of this moment and say how to go on; return what Ctrl-C ends with."""
+        self.progress.seconds += time.perf_counter() - self._began
+        if self.engine.writes:
+            self.keeper.keep_state(self.learner, self.progress)
+        self.engine.wait()
+        text = f"stopped in epoch {self.progress.epoch + 1} after step {self.progress.step}; go on with: "
+        text += f"pose train resume={self.folder.path}"
+        self.say(text)
+        return KeyboardInterrupt(text)
+
+    def _result(self) -> TrainResult:
+        if self.best_metrics is None and self.data.held_out is not None and self.progress.best_epoch:
+            self.best_metrics = self._validate(load_checkpoint(self.folder.best).net)  # of before it was stopped
+        if self.settings.plots and self.data.held_out is not None and self.progress.epoch and self.engine.writes:
+            runtime = TorchRuntime(self.learner.average.net, self.card, device=str(self.engine.device))
+            write_validation_picture(
+                self.folder.path / "validation.jpg", runtime, self.data.held_out, imgsz=self.settings.imgsz
+            )
+        self.engine.wait()
+        return TrainResult(
+            run_folder=self.folder.path,
+            best=self.folder.best,
+            last=self.folder.last,
+            metrics=self.best_metrics,
+            epochs=self.progress.epoch,
+            seconds=self.progress.seconds,
+        )
+
+
+def _make_order(settings: TrainSettings, data: RunData, engine: Engine) -> tuple[EpochOrder, AugmentedImages]:
+    if max(settings.fliplr, settings.flipud) > 0 and data.learnt.skeleton.flip_idx is None:
+        raise SettingsError(
+            "fliplr: a flip must know which keypoints mirror each other; got a skeleton without pairs; "
+            "add 'flip_idx' (or 'skeleton: mirror:') to the data YAML, or set fliplr=0 flipud=0"
+        )
+    samples = keep_images(settings, data.learnt)
+    used = max(math.floor(len(samples) * settings.fraction + 0.5), 1)
+    order = EpochOrder(
+        used,
+        batch=settings.batch,
+        per_epoch=settings.images_per_epoch or used,
+        seed=settings.seed,
+        rank=engine.rank,
+        world=engine.world,
+    )
+    return order, AugmentedImages(samples, settings.imgsz, settings.augmentation(), settings.seed)
+
+
+def _check_batch(settings: TrainSettings, engine: Engine, *, stride: int) -> None:
+    check_imgsz(settings.imgsz, stride=stride)
+    if settings.batch < engine.world:
+        raise SettingsError(
+            f"batch must be at least the number of processes, which share it; got {settings.batch} for {engine.world}"
+        )

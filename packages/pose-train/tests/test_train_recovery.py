@@ -1,0 +1,87 @@
+"""What a run does about losses that are no numbers, and about memory that is too small."""
+
+import pose_train.losses
+import pytest
+import torch
+import yaml
+from pose_nn import load_checkpoint
+from pose_train import MessageEvent, TrainingError
+from safetensors.torch import load_file
+
+
+def spoil(monkeypatch, calls, replace):
+    """Call `replace` in place of the class loss at these calls, counted from 1; return the count."""
+    seen = []
+    plain = pose_train.losses._class_loss
+
+    def class_loss(logits, found, targets):
+        seen.append(len(logits))
+        return replace(logits) if len(seen) in calls else plain(logits, found, targets)
+
+    monkeypatch.setattr(pose_train.losses, "_class_loss", class_loss)
+    return seen
+
+
+def not_a_number(logits):
+    return logits.sum() * float("nan")
+
+
+def messages(said):
+    return lambda event: said.append(event.text) if isinstance(event, MessageEvent) else None
+
+
+def test_after_a_loss_that_is_no_number_a_run_goes_back_with_half_the_rate_and_says_so(tiny, tmp_path, monkeypatch):
+    # two batches an epoch: the fourth is the second of epoch 2
+    seen = spoil(monkeypatch, {4}, not_a_number)
+    said = []
+    result = tiny(tiny.settings(tmp_path, epochs=3, warmup_epochs=0, val=False), on_event=messages(said))
+    assert result.epochs == 3
+    assert len(seen) == 3 * 2 + 2
+    text = next(line for line in said if "nan" in line)
+    assert text.startswith("the loss is nan in epoch 2, at step 2, with the images ")
+    assert text.count("(image ") == 4
+    assert text.endswith("going back to epoch 1 with 0.5 of the learning rate (1 of 3)")
+    rates = [float(row.split(",")[-1]) for row in (result.run_folder / "results.csv").read_text().splitlines()[1:]]
+    # AdamW at 0.002 falls along 1 - 0.99 e / 3; from epoch 2 on it is halved
+    assert rates == pytest.approx([0.002, 0.002 * 0.67 / 2, 0.002 * 0.34 / 2])
+
+
+def test_a_loss_that_stays_no_number_ends_the_run_in_one_line_with_the_good_weights_kept(tiny, tmp_path, monkeypatch):
+    spoil(monkeypatch, set(range(3, 100)), not_a_number)
+    with pytest.raises(TrainingError, match="for the 4th time; look at their labels, or lower lr0") as error:
+        tiny(tiny.settings(tmp_path, val=False))
+    assert "\n" not in str(error.value)
+    assert load_checkpoint(tmp_path / "run" / "weights" / "last.safetensors").card.facts["epoch"] == "1"
+
+
+def test_a_gradient_that_is_no_number_never_reaches_the_weights(tiny, tmp_path, monkeypatch):
+    # zero with a slope of infinity: the loss is a number, its gradient is not
+    spoil(monkeypatch, {2}, lambda logits: (logits.sum() * 0).sqrt())
+    said = []
+    result = tiny(tiny.settings(tmp_path, val=False, nbs=4), on_event=messages(said))
+    assert any(line.startswith("the gradient is nan in epoch 1, at step 2") for line in said)
+    assert all(torch.isfinite(value).all() for value in load_file(result.last).values())
+
+
+def out_of_memory(logits):
+    raise torch.OutOfMemoryError("CUDA out of memory (stood in for)")
+
+
+def test_stand_in_out_of_memory_in_the_first_epoch_halves_the_batch_and_learns_what_that_batch_learns(
+    tiny, tmp_path, monkeypatch
+):
+    (tmp_path / "small").mkdir()
+    small = tiny(tiny.settings(tmp_path / "small", batch=2, val=False, epochs=1))
+    spoil(monkeypatch, {2}, out_of_memory)
+    said = []
+    halved = tiny(tiny.settings(tmp_path, batch=4, val=False, epochs=1), on_event=messages(said))
+    assert "out of memory with a batch of 4: starting again with 2, which add up to 8 before a step" in said
+    assert yaml.safe_load((halved.run_folder / "settings.yaml").read_text())["batch"] == 2
+    first, second = load_file(small.last), load_file(halved.last)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_stand_in_out_of_memory_later_than_the_first_epoch_is_passed_on(tiny, tmp_path, monkeypatch):
+    spoil(monkeypatch, {3}, out_of_memory)
+    with pytest.raises(torch.OutOfMemoryError):
+        tiny(tiny.settings(tmp_path, val=False))

@@ -1,0 +1,177 @@
+"""The same run, whatever happens: killed anywhere and resumed, it ends with the same bits."""
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from pose_data import CheckpointError, SettingsError
+from pose_nn import load_checkpoint
+from pose_train import MessageEvent, StepEvent, TrainSettings, ValidationEvent
+from safetensors.torch import load_file
+
+EPOCHS = 3
+can_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system can't fork")
+
+
+@pytest.fixture(scope="module")
+def whole(tiny, tmp_path_factory):
+    """A run that nothing interrupted, with everything that has a state of its own."""
+    folder = tmp_path_factory.mktemp("whole")
+    tiny(tiny.settings(folder, epochs=EPOCHS, heatmap=1.0, nbs=12))
+    return folder / "run"
+
+
+def settings_of(tiny, folder):
+    return tiny.settings(folder, epochs=EPOCHS, heatmap=1.0, nbs=12)
+
+
+def die_at_write(number):
+    """Make the process kill itself when it has written half of its number-th file, tables and weights alike."""
+    written = []
+    plain = Path.write_bytes
+
+    def write(path, content):
+        written.append(path)
+        if len(written) == number:
+            plain(path, content[: len(content) // 2])
+            os.kill(os.getpid(), signal.SIGKILL)
+        return plain(path, content)
+
+    Path.write_bytes = write
+    Path.write_text = lambda path, text, encoding: write(path, text.encode(encoding))
+
+
+@can_fork
+def test_killed_while_it_writes_any_kind_of_file_a_run_goes_on_to_the_same_bits(tiny, whole, tmp_path, assert_same_run):
+    # a new run writes settings, record and state; an epoch its two tables, last, perhaps best, and the state
+    settings, resumed = settings_of(tiny, tmp_path), TrainSettings(resume=str(tmp_path / "run"))
+    for number in (2, 4, 7, 5):
+        process = tiny.in_own_process(settings, lambda number=number: die_at_write(number))
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+        settings = resumed
+    tiny(resumed)
+    assert_same_run(whole, tmp_path / "run")
+    assert [p.name for p in (tmp_path / "run").rglob(".*")] == []
+
+
+@can_fork
+def test_killed_at_random_moments_a_run_goes_on_to_the_same_bits(tiny, whole, tmp_path, assert_same_run):
+    generator = random.Random(0)
+    settings, kills = settings_of(tiny, tmp_path), 0
+    for _ in range(100):
+        process = tiny.in_own_process(settings)
+        settings_file = tmp_path / "run" / "settings.yaml"
+        while not settings_file.exists() and process.is_alive():
+            time.sleep(0.01)
+        process.join(generator.uniform(0, 2.5) if kills < 5 else None)
+        if process.exitcode == 0:
+            break
+        process.kill()
+        process.join()
+        kills += 1
+        settings = TrainSettings(resume=str(tmp_path / "run"))
+    assert kills > 0
+    assert_same_run(whole, tmp_path / "run")
+
+
+def press_ctrl_c_at(kind, count):
+    """Send SIGINT to this process at the count-th event of a kind; keep what was said."""
+    said, seen = [], []
+
+    def listen(event):
+        if isinstance(event, MessageEvent):
+            said.append(event.text)
+        if isinstance(event, kind):
+            seen.append(event)
+            if len(seen) == count:
+                signal.raise_signal(signal.SIGINT)
+
+    return listen, said
+
+
+@pytest.fixture
+def listening():
+    """Hear Ctrl-C, which a process ignores that was started in the background of a shell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("listening")
+@pytest.mark.parametrize(
+    ("kind", "count", "where"),
+    [(StepEvent, 3, "in epoch 2 after step 1"), (ValidationEvent, 2, "in epoch 2 after step 2")],
+    ids=["learning", "validating"],
+)
+def test_ctrl_c_ends_after_the_step_says_how_to_go_on_and_loses_nothing(
+    tiny, whole, tmp_path, assert_same_run, kind, count, where
+):
+    listen, said = press_ctrl_c_at(kind, count)
+    with pytest.raises(KeyboardInterrupt):
+        tiny(settings_of(tiny, tmp_path), on_event=listen)
+    assert said[-1] == f"stopped {where}; go on with: pose train resume={tmp_path / 'run'}"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    tiny(TrainSettings(resume=str(tmp_path / "run")))
+    assert_same_run(whole, tmp_path / "run")
+
+
+@pytest.mark.usefixtures("listening")
+def test_a_second_ctrl_c_ends_at_once(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("pose_train.interrupts.SAME_PRESS", 0.0)
+
+    def press_twice(event):
+        if isinstance(event, StepEvent):
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            pytest.fail("still there")
+
+    with pytest.raises(KeyboardInterrupt):
+        tiny(settings_of(tiny, tmp_path), on_event=press_twice)
+
+
+def test_an_exception_of_the_listener_leaves_the_last_checkpoint_whole(tiny, tmp_path):
+    def interrupt(event):
+        if isinstance(event, StepEvent) and event.epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tiny(tiny.settings(tmp_path), on_event=interrupt)
+    assert load_checkpoint(tmp_path / "run" / "weights" / "last.safetensors").card.facts["epoch"] == "1"
+
+
+def test_resume_true_means_the_run_of_the_model(tiny, tmp_path):
+    done = tiny(tiny.settings(tmp_path, epochs=1, val=False))
+    again = tiny(TrainSettings(resume=True, model=str(done.last)))
+    assert (again.epochs, again.run_folder) == (1, done.run_folder)
+
+
+def test_a_run_that_was_whole_before_it_was_resumed_still_knows_its_best(whole, tiny):
+    before = load_file(whole / "weights" / "best.safetensors")
+    again = tiny(TrainSettings(resume=str(whole)))
+    assert again.metrics is not None
+    assert all(torch.equal(before[k], v) for k, v in load_file(whole / "weights" / "best.safetensors").items())
+
+
+def test_resume_of_a_folder_without_a_run_says_what_is_missing(tiny, tmp_path):
+    with pytest.raises(SettingsError, match="must be a run folder"):
+        tiny(TrainSettings(resume=str(tmp_path)))
+
+
+def test_resume_of_a_run_whose_state_was_removed_never_begins_anew(tiny, tmp_path):
+    done = tiny(tiny.settings(tmp_path, epochs=1, val=False))
+    (done.run_folder / "weights" / "resume.safetensors").unlink()
+    with pytest.raises(SettingsError, match="must be a run folder"):
+        tiny(TrainSettings(resume=str(done.run_folder)))
+
+
+def test_damaged_state_is_named(tiny, tmp_path):
+    tiny(tiny.settings(tmp_path, epochs=1, val=False))
+    state = tmp_path / "run" / "weights" / "resume.safetensors"
+    state.write_bytes(state.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match=r"resume\.safetensors"):
+        tiny(TrainSettings(resume=str(tmp_path / "run")))

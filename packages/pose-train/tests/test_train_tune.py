@@ -1,0 +1,228 @@
+"""A search over settings: real studies in SQLite, of runs so small that they say nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from pose_data import DrawnPeople, SettingsError, load_settings, read_image
+from pose_train import (
+    DEFAULT_SPACE,
+    EpochEvent,
+    SearchChoices,
+    SearchRange,
+    TrainSettings,
+    TrialEvent,
+    TuneSettings,
+    make_space,
+    tune,
+)
+
+PEOPLE = DrawnPeople(2, size=64, seed=1)
+PLAIN = {"epochs": 1, "imgsz": 64, "batch": 2, "workers": 0, "device": "cpu", "plots": False}
+
+
+def settings_in(folder: Path, **changes: object) -> TrainSettings:
+    return TrainSettings(project=str(folder / "study"), **{**PLAIN, **changes})
+
+
+def search(settings: TrainSettings, how: TuneSettings, on_event=None):
+    return tune(settings, how, train_samples=PEOPLE, val_samples=PEOPLE, on_event=on_event)
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_without_a_choice_the_whole_default_space_is_searched():
+    assert make_space(()) == DEFAULT_SPACE
+
+
+def test_the_default_space_holds_values_that_the_settings_can_have():
+    for name, over in DEFAULT_SPACE.items():
+        metadata = TrainSettings.__dataclass_fields__[name].metadata
+        assert over.low >= metadata.get("min", -1e9)
+        assert over.high <= metadata.get("max", 1e9)
+
+
+def test_settings_are_chosen_by_name():
+    assert make_space(("scale",)) == {"scale": DEFAULT_SPACE["scale"]}
+
+
+def test_an_unknown_name_gets_the_nearest_right_one():
+    with pytest.raises(SettingsError, match="got 'mosaik'; did you mean 'mosaic'"):
+        make_space(("mosaik",))
+
+
+def test_a_file_says_ranges_and_choices(tmp_path):
+    text = "lr0: {low: 1e-4, high: 1e-2, log: true}\nmosaic: [0, 1]\noptimizer: {choices: [SGD, AdamW]}\n"
+    assert make_space((str(write(tmp_path / "space.yaml", text)),)) == {
+        "lr0": SearchRange(1e-4, 1e-2, log=True),
+        "mosaic": SearchRange(0, 1),
+        "optimizer": SearchChoices(("SGD", "AdamW")),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("mosaic: [0, 2]", r"space.yaml: mosaic must be from 0 to 1; got 2\.0"),
+        ("mosaik: [0, 1]", "no setting 'mosaik'; did you mean 'mosaic'"),
+        ("mosaic: 1", r"mosaic must be \[low, high\]"),
+        ("scale: [0.5, 0.1]", "scale must have low < high; got 0.5 and 0.1"),
+        ("lr0: {low: 0, high: 1, log: true}", "must have 0 < low < high for log"),
+        ("lr0: {low: 0, hihg: 1}", "no setting 'hihg'; did you mean 'high'"),
+        ("optimizer: {choices: [Magic]}", "optimizer must be one of"),
+        ("seed: [0, 9]", "seed must stay the same in all trials"),
+        ("", "must name the settings to search over"),
+    ],
+)
+def test_a_space_that_cannot_be_used_is_refused_with_its_line(text, message, tmp_path):
+    with pytest.raises(SettingsError, match=message):
+        make_space((str(write(tmp_path / "space.yaml", text)),))
+
+
+def test_without_optuna_the_command_that_installs_it_is_said(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(SettingsError, match="install it with: pip install optuna"):
+        tune(TrainSettings())
+
+
+@pytest.fixture(scope="module")
+def studied(tmp_path_factory):
+    """A study of three trials over two settings: its folder, its result and what was told."""
+    pytest.importorskip("optuna")
+    folder = tmp_path_factory.mktemp("tune")
+    events: list[object] = []
+    result = search(settings_in(folder), TuneSettings(trials=3, space=("lr0", "scale")), events.append)
+    return folder, result, events
+
+
+def test_every_trial_is_a_run_with_settings_of_its_own(studied):
+    folder, result, events = studied
+    runs = [load_settings(TrainSettings, folder / "study" / f"trial{i}" / "settings.yaml") for i in range(3)]
+    told = [event.changes for event in events if isinstance(event, TrialEvent)]
+    assert [{"lr0": run.lr0, "scale": run.scale} for run in runs] == told
+    assert len({run.lr0 for run in runs}) == 3
+    assert {run.optimizer for run in runs} == {"AdamW"}
+    assert (result.complete, result.pruned, result.failed) == (3, 0, 0)
+
+
+def test_the_best_trial_is_written_as_settings(studied):
+    _, result, events = studied
+    best = load_settings(TrainSettings, result.settings)
+    assert {"lr0": best.lr0, "scale": best.scale} == result.changes
+    assert result.value == max(event.value for event in events if isinstance(event, TrialEvent))
+    assert best.project == "runs/train"
+
+
+def test_the_study_is_a_sqlite_file_with_a_picture(studied):
+    _, result, _ = studied
+    with sqlite3.connect(result.study) as file:
+        assert file.execute("SELECT COUNT(*) FROM trials").fetchone() == (3,)
+    assert read_image(result.folder / "study.png").shape == (248, 1096, 3)  # three panels of 240 x 360, 8 pixels apart
+
+
+def test_a_study_that_has_its_trials_runs_no_more(studied):
+    folder, result, _ = studied
+    events: list[object] = []
+    again = search(settings_in(folder), TuneSettings(trials=3, space=("lr0", "scale")), events.append)
+    assert (again, events) == (result, [])
+
+
+def test_a_study_goes_on_to_more_trials(studied, tmp_path):
+    pytest.importorskip("optuna")
+    how = TuneSettings(trials=1, space=("scale",))
+    search(settings_in(tmp_path), how)
+    events: list[object] = []
+    search(settings_in(tmp_path), dataclasses.replace(how, trials=2), events.append)
+    assert [event.number for event in events if isinstance(event, TrialEvent)] == [1]
+
+
+def test_a_study_is_not_continued_with_other_settings(studied):
+    folder, _, _ = studied
+    with pytest.raises(SettingsError, match=r"study\.db: must go on with epochs=1, as it was begun; got 2"):
+        search(settings_in(folder, epochs=2), TuneSettings(trials=4, space=("lr0", "scale")))
+
+
+def test_the_same_seed_draws_the_same(studied, tmp_path):
+    _, _, events = studied
+    first = next(event.changes for event in events if isinstance(event, TrialEvent))
+    again = search(settings_in(tmp_path), TuneSettings(trials=1, space=("lr0", "scale")))
+    assert again.changes == first
+
+
+def test_a_trial_below_the_median_is_stopped(tmp_path):
+    pytest.importorskip("optuna")
+    events: list[object] = []
+    settings = settings_in(tmp_path, epochs=2)
+    how = TuneSettings(trials=2, space=("scale",), startup=1, prune_after=0)
+    search(settings, dataclasses.replace(how, trials=1), events.append)
+    raise_bar(tmp_path / "study" / "study.db")
+    search(settings, how, events.append)
+    trials = [event for event in events if isinstance(event, TrialEvent)]
+    assert [event.state for event in trials] == ["complete", "pruned"]
+    assert trials[1].best == 0
+    assert [event.epoch for event in events if isinstance(event, EpochEvent)] == [1, 2, 1]
+
+
+def raise_bar(study: Path) -> None:
+    """Write an AP of 0.9 into all that was reported, so that no short run can be as good."""
+    with sqlite3.connect(study) as file:
+        file.execute("UPDATE trial_intermediate_values SET intermediate_value = 0.9")
+
+
+def test_an_interrupted_trial_does_not_count(tmp_path):
+    pytest.importorskip("optuna")
+
+    def interrupt(event: object) -> None:
+        if isinstance(event, EpochEvent):
+            raise KeyboardInterrupt
+
+    how = TuneSettings(trials=1, space=("scale",))
+    with pytest.raises(KeyboardInterrupt):
+        search(settings_in(tmp_path), how, interrupt)
+    result = search(settings_in(tmp_path), how)
+    assert (result.complete, result.failed) == (1, 1)
+
+
+def test_a_file_that_is_no_study_is_refused(tmp_path):
+    pytest.importorskip("optuna")
+    (tmp_path / "study").mkdir()
+    write(tmp_path / "study" / "study.db", "no database " * 100)
+    with pytest.raises(SettingsError, match=r"study\.db: must be a study of Optuna"):
+        search(settings_in(tmp_path), TuneSettings(trials=1))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"), [({"val": False}, "val must be on"), ({"resume": "a"}, "resume has no")]
+)
+def test_settings_that_give_nothing_to_compare_are_refused(changes, message, tmp_path):
+    pytest.importorskip("optuna")
+    with pytest.raises(SettingsError, match=message):
+        search(settings_in(tmp_path, **changes), TuneSettings(trials=1))
+
+
+def test_two_processes_share_a_study(tmp_path):
+    pytest.importorskip("optuna")
+    code = f"""
+import torch
+torch.set_num_threads(1)
+from pose_data import DrawnPeople
+from pose_train import TrainSettings, TuneSettings, tune
+people = DrawnPeople(2, size=64, seed=1)
+settings = TrainSettings(project={str(tmp_path / "study")!r}, **{PLAIN!r})
+tune(settings, TuneSettings(trials=4, space=("scale",)), train_samples=people, val_samples=people)
+"""
+    both = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    errors = [process.communicate(timeout=600)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], errors
+    scales = [load_settings(TrainSettings, path).scale for path in (tmp_path / "study").glob("trial*/settings.yaml")]
+    assert len(set(scales)) == len(scales) >= 4
+    assert yaml.safe_load((tmp_path / "study" / "best.yaml").read_text(encoding="utf-8"))["scale"] in scales
