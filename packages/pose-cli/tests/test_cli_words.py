@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import typing
 from dataclasses import dataclass
 
 import pytest
 from pose_cli.foreign import foreign_hint
 from pose_cli.words import check_words, looks_like_model, read_words, value_from_text, words_help
 from pose_data import SettingsError, setting
+from pose_train import TrainSettings, make_train_settings
 
 
 @dataclass(frozen=True)
@@ -138,14 +140,18 @@ def test_none_is_the_default_of_a_setting_that_knows_no_none() -> None:
     assert words("epochs=None", "imgsz=None") == {"imgsz": "None"}
 
 
-@pytest.mark.parametrize(("foreign", "own"), [("cache=True", "ram"), ("cache=False", ""), ("cache=ram", "ram")])
-def test_values_of_other_tools_become_ours(foreign: str, own: str) -> None:
-    assert words(foreign) == {"cache": own}
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [("cache", "True", True), ("cache", "disk", "disk"), ("pretrained", "False", False), ("save_period", "-1", -1)],
+)
+def test_values_that_people_know_from_elsewhere_are_values_of_training(key: str, text: str, value: object) -> None:
+    given = value_from_text(text, typing.get_type_hints(TrainSettings)[key])
+    assert getattr(make_train_settings({key: given}, source="train"), key) == value
 
 
 def test_words_from_python_are_checked_like_those_that_are_typed() -> None:
     given = {"epochs": 3, "cache": True, "task": "pose", "data": None}
-    assert check_words(given, settings=Settings, command="Pose.train") == {"epochs": 3, "cache": "ram"}
+    assert check_words(given, settings=Settings, command="Pose.train") == {"epochs": 3, "cache": True}
 
 
 def test_a_word_nobody_knows_has_no_foreign_hint() -> None:

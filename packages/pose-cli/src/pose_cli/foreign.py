@@ -106,27 +106,10 @@ FOREIGN: Mapping[str, ForeignWord] = MappingProxyType(
         "nms": ForeignWord(_SELECTION, OFF),
         "end2end": ForeignWord(_SELECTION, OFF),
         "workspace": ForeignWord("it belongs to pose export format=engine; leave it out", OFF),
-        "keras": ForeignWord("it belongs to TensorFlow, which is not among the formats; leave it out", OFF),
+        "keras": ForeignWord("the SavedModel of format=saved_model is no Keras model; leave it out", OFF),
         "optimize": ForeignWord("it belongs to mobile TorchScript; leave it out", OFF),
     }
 )
-
-
-# Values of our own settings as other tools write them.
-_SAME_VALUE: Mapping[tuple[str, str], str] = MappingProxyType(
-    {
-        ("cache", "true"): "ram",
-        ("cache", "false"): "",
-        ("pretrained", "true"): "",
-        ("pretrained", "false"): "",
-        ("save_period", "-1"): "0",
-    }
-)
-
-
-def own_value(key: str, value: object) -> object:
-    """Turn a value that another tool has for one of our settings into ours."""
-    return _SAME_VALUE.get((key, str(value).strip().lower()), value)
 
 
 def foreign_hint(key: str, value: object, *, command: str) -> str | None:

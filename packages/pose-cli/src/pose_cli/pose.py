@@ -180,19 +180,29 @@ class Pose:
         batch: int = 1,
         opset: int | None = None,
         half: bool = False,
+        int8: bool = False,
         simplify: bool = True,
+        workspace: float | None = None,
+        nms: bool = False,
+        contract: str | None = None,
+        calibration: Path | str | None = None,
     ) -> ExportResult:
         """Write the network in another format and compare the file with it; see `pose_export.export`.
 
         Args:
-            format: "onnx", "torchscript" or "safetensors".
-            output: the file to write; beside the weights and named like them when None.
+            format: a name of `pose_export.FORMATS`, such as "onnx", "openvino" or "tflite".
+            output: the file or folder to write; beside the weights and named like them when None.
             imgsz: input, one side or (height, width); None takes the card's.
             dynamic: take any batch and any multiple of the stride.
             batch: images per call of a file that isn't dynamic.
             opset: ONNX operator set.
             half: calculate in 16 bit.
+            int8: calculate in 8 bit.
             simplify: simplify the graph.
+            workspace: GiB of GPU memory that TensorRT may work in; all of it when None.
+            nms: select people inside the file.
+            contract: what the output means; the format's usual when None.
+            calibration: with int8, a folder of images to measure ranges on; drawn people when None.
 
         Raises:
             PoseError: the model has no weights to convert, or the file differs from the network.
@@ -209,7 +219,12 @@ class Pose:
             batch=batch,
             opset=opset,
             half=half,
+            int8=int8,
             simplify=simplify,
+            workspace=workspace,
+            nms=nms,
+            contract=contract,
+            calibration=calibration,
         )
 
     def info(self) -> str:

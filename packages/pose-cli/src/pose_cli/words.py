@@ -9,7 +9,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from pose_cli.foreign import foreign_hint, own_value
+from pose_cli.foreign import foreign_hint
 
 Word = str | bool | tuple[str, ...]
 
@@ -60,7 +60,7 @@ def read_words(
             bare.append(argument)
             continue
         if not _is_foreign(key, text, hints=hints, command=command) and not _means_default(text, hints[key]):
-            texts[key] = str(own_value(key, text))
+            texts[key] = text
     values = {key: value_from_text(text, hints[key]) for key, text in texts.items()}
     return values | _place(bare, taken=values, places=places, many=many, command=command)
 
@@ -77,7 +77,7 @@ def check_words(words: Mapping[str, object], *, settings: type, command: str) ->
     """
     hints = typing.get_type_hints(settings)
     kept = (key for key, value in words.items() if not _is_foreign(key, value, hints=hints, command=command))
-    return {key: own_value(key, words[key]) for key in kept if not _means_default(words[key], hints[key])}
+    return {key: words[key] for key in kept if not _means_default(words[key], hints[key])}
 
 
 def value_from_text(text: str, hint: object) -> Word:
