@@ -26,6 +26,7 @@ def test_a_mistyped_setting_of_the_search_is_one_line(run) -> None:
 
 
 def test_a_space_of_unknown_settings_is_one_line(run, dataset, in_empty_folder) -> None:
+    pytest.importorskip("optuna")
     outcome = run("tune", dataset, *TINY, "space=[mosaik]")
     assert outcome.status == 2
     assert "got 'mosaik'; did you mean 'mosaic'?" in outcome.err
