@@ -16,6 +16,8 @@ from pose_data import ExportError
 
 try:
     from cuda.bindings import runtime as cudart
+except ModuleNotFoundError:
+    raise
 except ImportError as error:
     raise ExportError(
         f"cuda-bindings is installed but can't be loaded: {error}; run: pip install --force-reinstall cuda-bindings"
