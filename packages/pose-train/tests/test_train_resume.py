@@ -59,16 +59,26 @@ def test_killed_while_it_writes_any_kind_of_file_a_run_goes_on_to_the_same_bits(
     assert [p.name for p in (tmp_path / "run").rglob(".*")] == []
 
 
+def wait_for(path, process):
+    """Wait until a process has written a file, or has ended."""
+    while not path.exists() and process.is_alive():
+        time.sleep(0.005)
+
+
 @can_fork
 def test_killed_at_random_moments_a_run_goes_on_to_the_same_bits(tiny, whole, tmp_path, assert_same_run):
+    process = tiny.in_own_process(settings_of(tiny, tmp_path / "timed"))
+    wait_for(tmp_path / "timed" / "run" / "settings.yaml", process)
+    started = time.monotonic()
+    process.join()
+    seconds = time.monotonic() - started
+
     generator = random.Random(0)
     settings, kills = settings_of(tiny, tmp_path), 0
     for _ in range(100):
         process = tiny.in_own_process(settings)
-        settings_file = tmp_path / "run" / "settings.yaml"
-        while not settings_file.exists() and process.is_alive():
-            time.sleep(0.01)
-        process.join(generator.uniform(0, 2.5) if kills < 5 else None)
+        wait_for(tmp_path / "run" / "settings.yaml", process)
+        process.join(generator.uniform(0, 0.6 * seconds) if kills < 5 else None)
         if process.exitcode == 0:
             break
         process.kill()
