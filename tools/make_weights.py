@@ -1,7 +1,7 @@
 """Make the weights that come with pose-cli: the n network, trained from scratch on drawn people.
 
 python tools/make_weights.py OUTPUT --hours 2                                 # from nothing
-python tools/make_weights.py OUTPUT --hours 2 --start WEIGHTS --seed 3001     # goes on
+python tools/make_weights.py OUTPUT --hours 2 --start WEIGHTS --seed 3003     # goes on
 
 The result is OUTPUT/people-n.safetensors; pose-cli has it in src/pose_cli/weights.
 
