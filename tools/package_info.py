@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # Extras of pose-export that are too large for the environment of all checks; a nox session tries each. TensorRT's
 # needs a GPU and its vendor's own index, and no session tries it.
 OWN_SESSION = frozenset({"tensorflow", "tflite", "litert", "paddle", "tensorrt"})
+# Extras of pose-export that only help to convert, beside the extra `convert`: what they install brings torch by itself.
+CONVERTING = frozenset({"openvino", "coreml", "ncnn"})
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,7 @@ def usual_extras(package: Package) -> tuple[str, ...]:
 def extra_steps(package: Package) -> tuple[tuple[str, ...], ...]:
     """The sets of extras to try a package with, smallest first: none, those without torch, all the usual ones."""
     usual = usual_extras(package)
-    light = tuple(extra for extra in usual if needs_torch(package) or not needs_torch(package, [extra]))
+    torchless = (extra for extra in usual if needs_torch(package) or not needs_torch(package, [extra]))
+    light = tuple(extra for extra in torchless if package.name != "pose-export" or extra not in CONVERTING)
     steps = [(), light, usual]
     return tuple(step for i, step in enumerate(steps) if step not in steps[:i])

@@ -13,6 +13,8 @@ from pose_export.run.gpu import Gpu
 
 try:
     import tensorrt as trt
+except ModuleNotFoundError:
+    raise
 except (ImportError, OSError) as error:  # its bindings without its libraries, on Windows an OSError
     raise ExportError(
         f"tensorrt is installed but can't be loaded: {error}; run: pip install --force-reinstall tensorrt"
