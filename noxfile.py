@@ -154,7 +154,7 @@ def alone(session: nox.Session, package: Package) -> None:
             settings = ("-c", str(ROOT / "pyproject.toml"), "--rootdir", name, "-p", "no:cacheprovider")
             session.run("python", "-m", "pytest", *settings, "tests", *session.posargs, env=ONE_THREAD)
         oldest = oldest_numpy(package)
-        if oldest and session.python in OLDEST_NUMPY_PYTHONS:
+        if oldest and session.python == THIS_PYTHON and THIS_PYTHON in OLDEST_NUMPY_PYTHONS:
             session.log(f"{package.name} with {oldest}")
             session.install("-q", oldest)
             session.run("python", "-m", "pytest", *settings, "tests", *session.posargs, env=ONE_THREAD)
