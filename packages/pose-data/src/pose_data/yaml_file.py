@@ -41,6 +41,7 @@ class _UniqueKeys(yaml.SafeLoader):
     """YAML's safe loader, refusing a key that is given twice: one of the two values would be lost."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
+        """Make the dict of a mapping whose keys are all different."""
         keys: set[object] = set()
         for key_node, _ in node.value:
             if key_node.tag == "tag:yaml.org,2002:merge":

@@ -110,6 +110,7 @@ class _Layout:
 
     @classmethod
     def of_first(cls, parser: _Parser, text: bytes) -> _Layout:
+        """Look at the first record of a piece; a key that it has twice is an error."""
         first = parser.parse(text)[0]
         keys = list(first)
         if len(set(keys)) < len(keys):

@@ -145,6 +145,7 @@ def index_split(settings: DataSettings, source: ImageSource | CocoSource, cache_
 
 def _index_coco(settings: DataSettings, source: CocoSource, cache_dir: Path | None) -> Index:
     def build() -> Index:
+        """Read the annotations, which takes long where there are many."""
         count = len(settings.skeleton)
         annotated = read_coco_keypoints(source.annotations, names=settings.names, num_keypoints=count)
         found = annotated.targets.keypoints.shape[1]
