@@ -1,8 +1,9 @@
 """Time keypoint evaluation against pycocotools and the compiled packages that replace it.
 
 Each measurement is a process of its own; the tools take turns, so that a busy machine slows all of them alike, and the
-ratios are medians over the turns. A tool that isn't installed is left out. Two problems make the claim: `--images 5000`
-(as many as COCO val2017) and `--images 50000`; `--categories 80` shows that time doesn't depend on there being one.
+ratios are medians over the turns. A tool that isn't installed is left out. The problem has 5,000 images, as many as COCO
+val2017. `--categories 80` shows that the time doesn't depend on there being one; 0 times ours with 80 that are ignored
+(pycocotools finds nothing then), and `--larger 10` ours on a problem ten times as large, in turns with the first.
 
     pip install pycocotools faster-coco-eval ultrafast-pycocotools hotcoco orjson pysimdjson
     python benchmarks/oks_speed.py --runs 7
@@ -21,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,7 @@ RIVALS = {
     "hotcoco": ("hotcoco", "hotcoco", "COCO", "COCOeval"),
 }
 OURS = ("pose-eval arrays", "pose-eval JSON")
+IGNORED_CATEGORIES = 80
 ARRAYS, TRUTH, FOUND = "arrays.npz", "ground_truth.json", "detections.json"
 
 
@@ -43,19 +45,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=5000)
     parser.add_argument("--categories", type=int, default=1)
+    parser.add_argument("--larger", type=int, help="compare with a problem so many times as large instead")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--tools", nargs="*", default=[*OURS, *RIVALS])
     parser.add_argument("--folder", type=Path, help="keep the problem here instead of in a temporary folder")
     parser.add_argument("--one", choices=[*OURS, *RIVALS], help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
-        print(json.dumps(measure(options.one, options.folder)))
+        print(json.dumps(measure(options.one, options.folder, joined=options.categories == 0)))
         return
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
-        prepare(folder, options.images, options.categories)
-        tools = [tool for tool in options.tools if installed(tool)]
-        print_table(take_turns(tools, folder, options.runs))
+        prepare(folder, options.images, options.categories or IGNORED_CATEGORIES)
+        if options.larger:
+            large = folder / f"times-{options.larger}"
+            large.mkdir(exist_ok=True)
+            prepare(large, options.images * options.larger, options.categories or IGNORED_CATEGORIES)
+            print_growth(folder, large, options.runs)
+            return
+        tools = [tool for tool in options.tools if installed(tool) and (options.categories or tool in OURS)]
+        print_table(take_turns(tools, folder, options.runs, joined=options.categories == 0))
 
 
 def prepare(folder: Path, images: int, categories: int) -> None:
@@ -79,29 +88,44 @@ def installed(tool: str) -> bool:
     return True
 
 
-def take_turns(tools: list[str], folder: Path, runs: int) -> dict[str, list[dict[str, float]]]:
+def take_turns(tools: list[str], folder: Path, runs: int, *, joined: bool) -> dict[str, list[dict[str, float]]]:
     """Measure every tool once per turn, each in a fresh process."""
     results: dict[str, list[dict[str, float]]] = {tool: [] for tool in tools}
     for turn in range(runs):
         for tool in tools[turn % len(tools) :] + tools[: turn % len(tools)]:
-            command = [sys.executable, __file__, "--one", tool, "--folder", str(folder)]
-            done = subprocess.run(command, check=True, capture_output=True, text=True)
-            results[tool].append(json.loads(done.stdout.splitlines()[-1]))
+            results[tool].append(measure_apart(tool, folder, joined=joined))
     return results
 
 
-def measure(tool: str, folder: Path) -> dict[str, float]:
+def measure_apart(tool: str, folder: Path, *, joined: bool = False) -> dict[str, float]:
+    """Measure once in a fresh process."""
+    command = [sys.executable, __file__, "--one", tool, "--folder", str(folder), *(("--categories", "0") * joined)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+def print_growth(small: Path, large: Path, runs: int) -> None:
+    """Print how the time of ours grows from one problem to a larger one."""
+    pairs = [[measure_apart(OURS[0], folder)["evaluate"] for folder in (small, large)] for _ in range(runs)]
+    first, second = (statistics.median(times) for times in zip(*pairs, strict=True))
+    growth = statistics.median(after / before for before, after in pairs)
+    print(f"{OURS[0]}: {first:.3f} s, {second:.3f} s; {growth:.1f} times (median of {runs} pairs)")
+
+
+def measure(tool: str, folder: Path, *, joined: bool) -> dict[str, float]:
     """Load and evaluate once, everything imported; seconds of each, peak memory in MB, and AP."""
     for module in RIVALS[tool][:2] if tool in RIVALS else ("pose_eval.coco", "simdjson", "orjson"):
         with contextlib.suppress(ImportError):
             importlib.import_module(module)
+    rules = replace(keypoint_rules(COCO_SIGMAS), by_category=not joined)
     start = time.perf_counter()
     if tool == OURS[0]:
         problem = load_arrays(folder / ARRAYS)
         loaded = time.perf_counter()
-        stats = evaluate(problem, keypoint_rules(COCO_SIGMAS)).stats.tolist()
+        stats = evaluate(problem, rules).stats.tolist()
     elif tool == OURS[1]:
-        stats = evaluate_coco(folder / TRUTH, folder / FOUND).stats.tolist()
+        stats = evaluate_coco(folder / TRUTH, folder / FOUND, rules=rules).stats.tolist()
         loaded = start
     else:
         loaded, stats = measure_rival(tool, folder)

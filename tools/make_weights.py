@@ -1,7 +1,8 @@
 """Make the weights that come with pose-cli: the n network, trained from scratch on drawn people.
 
 python tools/make_weights.py OUTPUT --hours 2                                 # from nothing
-python tools/make_weights.py OUTPUT --hours 2 --start WEIGHTS --seed 3003     # goes on
+python tools/make_weights.py OUTPUT --hours 2 --weights WEIGHTS --seed 3003     # goes on
+OMP_NUM_THREADS=1 torchrun --nproc-per-node 2 tools/make_weights.py OUTPUT    # a process per core: a third faster
 
 The result is OUTPUT/people-n.safetensors; pose-cli has it in src/pose_cli/weights.
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +28,8 @@ SIZE = 320  # pixels of a picture
 WINDOW = 160  # pixels of a window
 PICTURES = 1_000_000  # more than can be seen, so that none is seen twice
 VAL_SEED = 2000  # the pictures to learn from have a seed above it
-EPOCH = 6000  # images
+EPOCH = 9600  # images
+BATCH = 32  # images, of all processes
 SHARE_OF_WINDOWS = 0.65  # of the time; people larger than a window are learnt from whole pictures alone
 LEAST_SHARE = 0.1  # of a person's box; less than this in the window is nobody
 
@@ -115,8 +118,8 @@ def stage_settings(output: Path, *, name: str, hours: float, model: str, imgsz: 
         epochs=20,
         imgsz=imgsz,
         images_per_epoch=EPOCH,
-        batch=16,
-        nbs=16,
+        batch=BATCH,
+        nbs=BATCH,
         optimizer="AdamW",
         lr0=lr0,
         momentum=0.9,
@@ -128,8 +131,15 @@ def stage_settings(output: Path, *, name: str, hours: float, model: str, imgsz: 
         hsv_s=0.0,
         hsv_v=0.0,
         scale=0.15,
-        workers=1,
+        workers=0 if processes() > 1 else 1,
+        device="cpu",
+        deterministic=False,  # every process normalises by its own part of a batch: no waiting in every layer
     )
+
+
+def processes() -> int:
+    """How many processes torchrun has started; one without it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def report(event: TrainEvent) -> None:
@@ -148,7 +158,7 @@ def make_weights(output: Path, *, hours: float, start: str, seed: int) -> Path:
     pictures = DrawnPeople(PICTURES, size=SIZE, seed=seed)
     held_out = DrawnPeople(150, size=SIZE, seed=VAL_SEED)
     near = train(
-        stage_settings(output, name="windows", hours=SHARE_OF_WINDOWS * hours, model=start, imgsz=WINDOW, lr0=0.001),
+        stage_settings(output, name="windows", hours=SHARE_OF_WINDOWS * hours, model=start, imgsz=WINDOW, lr0=0.0008),
         train_samples=Windows(pictures, size=WINDOW, seed=seed),
         val_samples=Windows(held_out, size=WINDOW, seed=VAL_SEED),
         on_event=report,
@@ -181,12 +191,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("output", type=Path)
     parser.add_argument("--hours", type=float, default=2.0)
-    parser.add_argument("--start", default="yolov8n-pose", help="network name, or weights to go on from")
+    parser.add_argument("--weights", default="yolov8n-pose", help="network name, or weights to go on from")
     parser.add_argument("--seed", type=int, default=3000, help="of the pictures; take a new one to go on from weights")
     chosen = parser.parse_args()
     if chosen.seed <= VAL_SEED:
         parser.error(f"--seed must be above {VAL_SEED}, so that no picture is learnt that anything is measured on")
-    print(make_weights(chosen.output, hours=chosen.hours, start=chosen.start, seed=chosen.seed))
+    print(make_weights(chosen.output, hours=chosen.hours, start=chosen.weights, seed=chosen.seed))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import TypeAlias, cast
 import numpy as np
 
 from pose_eval.exceptions import EvalError, EvalWarning
+from pose_eval.json_files import read_json, read_result_columns, read_truth_columns
 from pose_eval.problem import (
     Bools,
     Detections,
@@ -23,8 +24,7 @@ from pose_eval.problem import (
     corners_to_boxes,
     keypoint_extents,
 )
-from pose_eval.records import Record, Records, read_json
-from pose_eval.results_file import read_result_columns
+from pose_eval.records import Points, Record, Records
 from pose_eval.rules import Rules
 
 Identity: TypeAlias = int | str
@@ -54,6 +54,9 @@ class TruthFile:
     @property
     def num_keypoints(self) -> int | None:
         """K of the first annotation with keypoints; None if there is none."""
+        columns = self.annotations.columns
+        if columns is not None and columns.points is not None:
+            return int(columns.points.thirds.shape[1])
         lists = (item.get("keypoints") for item in self.annotations.items)
         return next((len(values) // 3 for values in lists if isinstance(values, Sequence)), None)
 
@@ -64,7 +67,12 @@ def open_truth(ground_truth: GroundTruth) -> TruthFile:
     Raises:
         EvalError: it is not a COCO ground truth.
     """
-    source, content = _opened(ground_truth, "ground truth")
+    annotations = None
+    if isinstance(ground_truth, (str, Path)):
+        source = str(ground_truth)
+        content, annotations = read_truth_columns(Path(ground_truth))
+    else:
+        source, content = "ground truth", ground_truth
     if not isinstance(content, Mapping):
         raise EvalError(
             f"{source} must be an object with 'images', 'annotations' and 'categories'; got {type(content).__name__}; "
@@ -78,7 +86,7 @@ def open_truth(ground_truth: GroundTruth) -> TruthFile:
                 f"{source} must hold a list '{key}'; got {type(items).__name__}; is it a COCO ground truth?"
             )
         lists[key] = Records(items, source, kind)
-    return TruthFile(**lists)
+    return TruthFile(**lists | ({"annotations": annotations} if annotations is not None else {}))
 
 
 def open_results(detections: Results, *, plain: bool = False) -> Records:
@@ -91,9 +99,12 @@ def open_results(detections: Results, *, plain: bool = False) -> Records:
     Raises:
         EvalError: it is not a list of records.
     """
-    if isinstance(detections, (str, Path)) and not plain and (columns := read_result_columns(Path(detections))):
-        return Records(columns.items, str(detections), "detection", columns.scalars, columns.lists)
-    source, content = _opened(detections, "detections")
+    source, content = "detections", cast(object, detections)
+    if isinstance(detections, (str, Path)):
+        known = None if plain else read_result_columns(Path(detections))
+        if known is not None:
+            return known
+        source, content = str(detections), read_json(Path(detections))
     if isinstance(content, Mapping) or not isinstance(content, Sequence):
         raise EvalError(
             f"{source} must be a list of results; got {type(content).__name__}; "
@@ -135,12 +146,6 @@ def read_problem(
         truths=_truths(truth.annotations, rules, image_rows, category_rows, box_area_factor),
         detections=_detections(results, rules, image_rows, category_rows),
     )
-
-
-def _opened(given: object, what: str) -> tuple[str, object]:
-    if isinstance(given, (str, Path)):
-        return str(given), read_json(Path(given))
-    return what, given
 
 
 def _identities(values: list[object], records: Records) -> list[Identity]:
@@ -192,9 +197,9 @@ def _places(records: Records, images: dict[Identity, int], categories: dict[Iden
 
 
 def _ids(records: Records, key: str, way_out: str) -> list[Identity] | Ints:
-    known = records.scalars.get(key)
-    if isinstance(known, np.ndarray) and known.dtype.kind == "i":
-        return cast(Ints, known)
+    known = records.column(key)
+    if known is not None:
+        return cast(Ints, known)  # ids are read as whole numbers
     return _identities(records.values(key, way_out=way_out), records)
 
 
@@ -280,17 +285,8 @@ def _truth_points(annotations: Records, rules: Rules) -> tuple[Floats, Bools]:
     if rules.sigmas is None:
         return np.zeros((len(annotations), 0, 2)), np.zeros((len(annotations), 0), np.bool_)
     count = len(rules.sigmas)
-    table = annotations.lists("keypoints", 3 * count, way_out=f"{_POINTS}; there are {count} sigmas")
-    points = table.reshape(-1, count, 3)
-    return _places_of(points), np.asarray(points[..., 2] > 0)
-
-
-def _places_of(points: Floats) -> Floats:
-    """Take x and y of (N, K, 3) points."""
-    places = np.empty((*points.shape[:2], 2))
-    for axis in (0, 1):  # copying pairs takes numpy eight times as long as copying columns
-        places[..., axis] = points[..., axis]
-    return places
+    points = annotations.points(count, way_out=f"{_POINTS}; there are {count} sigmas")
+    return points.places, np.asarray(points.thirds > 0)
 
 
 def _unlabelled(annotations: Records, labelled: Bools, rules: Rules) -> Bools:
@@ -313,9 +309,8 @@ def _detections(
     if len(used) < len(results):
         results = results.take(used.tolist())
     count = len(rules.sigmas) if rules.sigmas is not None else 0
-    points = _result_points(results, count) if count or not boxed else np.zeros((len(results), 0, 3))
-    keypoints = _places_of(points)
-    extents = keypoint_extents(keypoints)
+    points = _result_points(results, count) if count or not boxed else Points.make(len(results), 0)
+    extents = keypoint_extents(points.places)
     boxes = results.lists("bbox", 4, way_out=_RESULT) if boxed else corners_to_boxes(extents)
     return Detections(
         images=image_rows[used],
@@ -323,19 +318,20 @@ def _detections(
         scores=results.numbers("score", way_out=_RESULT),
         boxes=boxes,
         areas=box_areas(boxes),
-        keypoints=keypoints if count else np.zeros((len(results), 0, 2)),
+        keypoints=points.places if count else np.zeros((len(results), 0, 2)),
         extents=extents,
-        keypoint_scores=np.array(points[..., 2]) if count else np.zeros((len(results), 0)),
+        keypoint_scores=points.thirds if count else np.zeros((len(results), 0)),
     )
 
 
-def _result_points(results: Records, count: int) -> Floats:
+def _result_points(results: Records, count: int) -> Points:
     if not len(results):
-        return np.zeros((0, count, 3))
+        return Points.make(0, count)
+    if not count and results.columns is not None and results.columns.points is not None:
+        return results.columns.points
     if not count:
-        first = results.tables["keypoints"][0] if "keypoints" in results.tables else results.items[0].get("keypoints")
+        first = results.items[0].get("keypoints")
         count = len(first) // 3 if isinstance(first, (Sequence, np.ndarray)) else 0
         if not count:
             raise EvalError(f"{results.name(0)} must have 'bbox' or 'keypoints'; got neither; {_RESULT}")
-    table = results.lists("keypoints", 3 * count, way_out=f"write x, y, score for each of the {count} keypoints")
-    return table.reshape(-1, count, 3)
+    return results.points(count, way_out=f"write x, y, score for each of the {count} keypoints")

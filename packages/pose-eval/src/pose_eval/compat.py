@@ -23,8 +23,9 @@ from pose_eval.coco_columns import Identity, TruthFile, open_results, open_truth
 from pose_eval.compat_images import ImageResult, image_results, pair_similarities
 from pose_eval.evaluation import Evaluation, evaluate
 from pose_eval.exceptions import EvalError
+from pose_eval.json_files import read_json
 from pose_eval.problem import Floats, box_areas, corners_to_boxes, keypoint_extents
-from pose_eval.records import Record, Records, read_json
+from pose_eval.records import Record, Records
 from pose_eval.rules import COCO_SIGMAS, AreaRange, IouType, Rules, box_rules, keypoint_rules
 from pose_eval.summary import Line, average, summary_lines
 

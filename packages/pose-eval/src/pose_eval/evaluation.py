@@ -10,7 +10,7 @@ from pose_eval.average_precision import Curves, accumulate
 from pose_eval.candidates import Candidates, find_candidates
 from pose_eval.exceptions import EvalError
 from pose_eval.matching import Matches, match
-from pose_eval.memory import keep_freed_memory
+from pose_eval.memory import keep_freed_memory, small_pages
 from pose_eval.problem import Floats, Problem
 from pose_eval.ranking import Ranking, rank_detections
 from pose_eval.rules import Rules
@@ -40,6 +40,7 @@ class Evaluation:
     stats: Floats
 
 
+@small_pages()
 def evaluate(problem: Problem, rules: Rules) -> Evaluation:
     """Evaluate detections against truth by the given rules.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from pose_eval.problem import Bools, Floats, Ints, Problem
 from pose_eval.ranking import Ranking, falling_order, place_in_run, stable_order
 from pose_eval.rules import Rules
 
+_BLOCK = 1 << 15  # candidates, about
 _WORD = 62  # columns that fit into the bits of one whole number
 
 
@@ -59,6 +62,15 @@ class _Wishes:
     edges: Ints  # of the groups
 
 
+@dataclass(frozen=True)
+class _Free:
+    """The columns, as bits, in which detections, (P,), and annotations, (M,), are still free; changed in place."""
+
+    found: Ints
+    people: Ints
+    crowd: Bools
+
+
 def match(candidates: Candidates, problem: Problem, ranking: Ranking, rules: Rules) -> Matches:
     """Give annotations to detections, best detection first, as pycocotools does.
 
@@ -66,15 +78,29 @@ def match(candidates: Candidates, problem: Problem, ranking: Ranking, rules: Rul
     that is ignored, a crowd is never used up, and of equal ones the last in the file is taken.
     """
     counted = ~ignored_in_ranges(problem.truths.areas, problem.truths.ignored, rules)
+    thresholds = np.minimum(rules.thresholds, HIGHEST)
     columns = len(rules.area_ranges) * len(rules.thresholds)
-    parts: list[Matches] = []
+    blocks = list(_blocks(candidates, ranking))
+    parts: list[list[Matches]] = []
     for start in range(0, columns, _WORD):
-        chosen = np.arange(start, min(start + _WORD, columns))
-        area, threshold = np.divmod(chosen, len(rules.thresholds))
-        reached = _pack(candidates.similarity >= np.minimum(rules.thresholds, HIGHEST)[threshold][:, None])
-        counts = _pack(counted[area])[candidates.people]
-        parts.append(_grant(_wishes(candidates, ranking, reached, counts), problem.truths.crowd))
+        area, threshold = np.divmod(np.arange(start, min(start + _WORD, columns)), len(rules.thresholds))
+        counts = _pack(counted[area])
+        free = _Free(np.full(len(ranking.rows), -1), np.full(len(problem.truths), -1), problem.truths.crowd)
+        parts.append([])
+        for block in blocks:
+            reached = _pack(block.similarity >= thresholds[threshold][:, None])
+            parts[-1].append(_grant(_wishes(block, ranking, reached, counts[block.people]), free))
     return _join(parts, columns)
+
+
+def _blocks(candidates: Candidates, ranking: Ranking) -> Iterator[Candidates]:
+    """Sort candidates by detection and cut them between images: what is worked on together stays in the cache."""
+    order = stable_order(candidates.found)
+    found, people, similarity = candidates.found[order], candidates.people[order], candidates.similarity[order]
+    cells = ranking.cells[found]
+    starts = dict.fromkeys([0, *np.searchsorted(cells, cells[_BLOCK::_BLOCK]).tolist()])
+    for start, end in pairwise([*starts, len(found)]):
+        yield Candidates(found[start:end], people[start:end], similarity[start:end])
 
 
 def ignored_in_ranges(areas: Floats, ignored: Bools, rules: Rules) -> Bools:
@@ -97,9 +123,7 @@ def _pack(table: Bools) -> Ints:
 
 def _wishes(candidates: Candidates, ranking: Ranking, reached: Ints, counts: Ints) -> _Wishes:
     """Sort candidates into groups; a wish for an annotation that counts in some columns only is split in two."""
-    order = stable_order(candidates.found)
-    found, people, similarity = candidates.found[order], candidates.people[order], candidates.similarity[order]
-    reached, counts = reached[order], counts[order]
+    found, people, similarity = candidates.found, candidates.people, candidates.similarity  # sorted by `found`
     first = np.diff(found, prepend=-1) != 0
     single = first & np.append(first[1:], True)
     many = np.flatnonzero(~single)[::-1]  # of equally similar people, the last in the file is preferred
@@ -127,27 +151,27 @@ def _turns(found: Ints, first: Bools, ranking: Ranking) -> Ints:
     return np.asarray(place_in_run(cells)[np.cumsum(first) - 1])
 
 
-def _grant(wishes: _Wishes, crowd: Bools) -> Matches:
+def _grant(wishes: _Wishes, free: _Free) -> Matches:
     """Grant wishes in their order, and keep those that got a column."""
-    open_columns = np.full(int(wishes.found.max(initial=-1)) + 1, -1)
-    free = np.full(len(crowd), -1)
     granted = wishes.columns.copy()
-    for start, end in zip(wishes.edges[:-1], wishes.edges[1:], strict=True):
+    for start, end in pairwise(wishes.edges.tolist()):
         found, people = wishes.found[start:end], wishes.people[start:end]
         got = granted[start:end]
-        got &= open_columns[found] & free[people]
-        open_columns[found] &= ~got
-        free[people] &= ~np.where(crowd[people], 0, got)
+        got &= free.found[found] & free.people[people]
+        free.found[found] &= ~got
+        free.people[people] &= ~np.where(free.crowd[people], 0, got)
     kept = np.flatnonzero(granted)
     return Matches(wishes.found[kept], wishes.people[kept], granted[None, kept], _WORD)
 
 
-def _join(parts: list[Matches], columns: int) -> Matches:
-    """Put the words of several runs of the matching together."""
-    words = np.zeros((len(parts), sum(len(part.found) for part in parts)), np.int64)
+def _join(parts: list[list[Matches]], columns: int) -> Matches:
+    """Put the words of several runs of the matching, each a list of parts, together."""
+    every = [part for run in parts for part in run]
+    words = np.zeros((len(parts), sum(len(part.found) for part in every)), np.int64)
     end = 0
-    for word, part in enumerate(parts):
-        words[word, end : end + len(part.found)] = part.words[0]
-        end += len(part.found)
-    found, people = (np.concatenate([getattr(part, name) for part in parts]) for name in ("found", "people"))
+    for word, run in enumerate(parts):
+        for part in run:
+            words[word, end : end + len(part.found)] = part.words[0]
+            end += len(part.found)
+    found, people = (np.concatenate([getattr(part, name) for part in every]) for name in ("found", "people"))
     return Matches(found, people, words, columns)

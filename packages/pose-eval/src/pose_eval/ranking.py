@@ -48,18 +48,16 @@ def rank_detections(detections: Detections, *, num_images: int, num_categories: 
         num_categories: C.
         limit: how many detections a cell keeps.
     """
-    cells = detections.categories * num_images + detections.images
     if np.any(detections.images[1:] < detections.images[:-1]):
         by_image = stable_order(detections.images)
-        overall = by_image[falling_order(detections.scores[by_image])]
+        best_first = by_image[falling_order(detections.scores[by_image])]
     else:
-        overall = falling_order(detections.scores)
-    rows = overall[stable_order(cells[overall])]
-    cells = cells[rows]
+        best_first = falling_order(detections.scores)
+    cells, position = _by_cell(detections.categories * num_images + detections.images, best_first)
+    rows = best_first[position]
+    overall = best_first  # its memory serves again
+    overall[position] = np.arange(len(rows))
     ranks = place_in_run(cells)
-    places = np.empty(len(rows), np.int64)
-    places[rows] = np.arange(len(rows))
-    overall = places[overall]
     kept = ranks < limit
     if not kept.all():
         overall = (np.cumsum(kept) - 1)[overall[kept[overall]]]
@@ -68,6 +66,27 @@ def rank_detections(detections: Detections, *, num_images: int, num_categories: 
     if num_categories > 1:
         overall = overall[stable_order(cells[overall] // max(num_images, 1))]
     return Ranking(rows, cells, ranks, overall, starts)
+
+
+def _by_cell(cells: Ints, best_first: Ints) -> tuple[Ints, Ints]:
+    """Sort by cell, and within a cell best first.
+
+    Args:
+        cells: (N,) of the rows in their given order.
+        best_first: (N,) rows.
+
+    Returns:
+        (N,) sorted cells and (N,) positions in `best_first`.
+    """
+    position = np.empty(len(cells), np.int64)
+    position[best_first] = np.arange(len(cells))
+    bits = max(len(cells) - 1, 1).bit_length()
+    cells <<= bits  # cell and position in one number: plain numbers are sorted several times faster than pairs
+    cells |= position
+    cells.sort()
+    np.bitwise_and(cells, (1 << bits) - 1, out=position)
+    cells >>= bits
+    return cells, position
 
 
 def place_in_run(keys: Ints) -> Ints:
@@ -96,9 +115,13 @@ def falling_order(values: Floats) -> Ints:
     # The place of a value stands in the last bits of a whole number that begins like the value: sorting such numbers
     # takes a fifth of the time of a stable argsort, and equal values keep their order.
     spare = max(len(values) - 1, 1).bit_length()
-    bits = (values + 0.0).view(np.int64)  # the sum makes -0 equal to 0
-    keys = ~(bits ^ (bits >> 63 & np.int64(2**63 - 1)))
-    keys = keys >> spare << spare
+    keys = (values + 0.0).view(np.int64)  # the sum makes -0 equal to 0
+    sign = keys >> 63
+    sign &= 2**63 - 1
+    keys ^= sign
+    np.invert(keys, out=keys)
+    keys >>= spare
+    keys <<= spare
     keys |= np.arange(len(values))
     keys.sort()
     order = np.asarray(keys & ((1 << spare) - 1))
@@ -106,7 +129,7 @@ def falling_order(values: Floats) -> Ints:
     wrong = np.flatnonzero(ranked[1:] > ranked[:-1])
     if len(wrong):  # values that differ in their last bits only
         heads = keys >> spare
-        groups = np.unique(heads[wrong])
+        groups = heads[wrong]
         near = np.flatnonzero(groups[np.minimum(np.searchsorted(groups, heads), len(groups) - 1)] == heads)
         order[near] = order[near][np.lexsort((order[near], -ranked[near], heads[near]))]
     return order

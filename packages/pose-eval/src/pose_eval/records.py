@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from importlib import import_module
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
-from pathlib import Path
-from typing import TypeAlias, cast
+from typing import TypeAlias, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,47 +15,95 @@ from pose_eval.exceptions import EvalError
 from pose_eval.problem import Floats
 
 Record: TypeAlias = Mapping[str, object]
-Scalars: TypeAlias = list[object] | NDArray[np.int64] | NDArray[np.float64]
 
 
-def read_bytes(path: Path) -> bytes:
-    """Read a file that has to hold something.
+@dataclass(frozen=True)
+class Points:
+    """K points in each of N records.
 
-    Raises:
-        EvalError: the file is missing or empty.
+    Args:
+        places: (N, K, 2) xy image pixels.
+        thirds: (N, K) what stands beside x and y: a visibility or a score.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise EvalError(f"{path} must be a readable JSON file; got {error.strerror}; check the path") from error
-    if not content or content.isspace():
-        raise EvalError(f"{path} must hold JSON; got an empty file; an empty list of detections is written []")
-    return content
+
+    places: Floats
+    thirds: Floats
+
+    @classmethod
+    def make(cls, records: int, count: int) -> Points:
+        """Make room for points."""
+        return cls(np.empty((records, count, 2)), np.empty((records, count)))
+
+    def __getitem__(self, rows: slice) -> Points:
+        return Points(self.places[rows], self.thirds[rows])
+
+    def fill(self, table: Floats) -> None:
+        """Take x, y and v from a table of (N, 3 K) numbers."""
+        points = table.reshape(*self.thirds.shape, 3)
+        for axis in (0, 1):  # copying pairs takes numpy eight times as long as copying columns
+            self.places[..., axis] = points[..., axis]
+        self.thirds[...] = points[..., 2]
 
 
-def read_json(path: Path) -> object:
-    """Read a JSON file, with orjson where it is installed (the extra `fast`).
+@dataclass(frozen=True)
+class Columns:
+    """The numbers of N records with the same keys, as far as they are known without the records.
 
-    Raises:
-        EvalError: the file is missing, empty or not JSON.
+    Args:
+        count: N.
+        keys: of each record.
+        scalars: (N,) numbers by key; a key that isn't here may hold something else.
+        boxes: (N, 4) the numbers of `bbox`.
+        points: the numbers of `keypoints`.
     """
-    try:
-        return _parse(read_bytes(path))
-    except ValueError as error:
-        if isinstance(error, EvalError):
-            raise
-        raise EvalError(f"{path} must hold JSON; got {error}; was it cut off?") from error
+
+    count: int
+    keys: Set[str]
+    scalars: Mapping[str, NDArray[np.int64] | Floats]
+    boxes: Floats | None
+    points: Points | None
+
+    def take(self, rows: NDArray[np.int64]) -> Columns:
+        """Pick records by position."""
+        return Columns(
+            count=len(rows),
+            keys=self.keys,
+            scalars={key: column[rows] for key, column in self.scalars.items()},
+            boxes=None if self.boxes is None else self.boxes[rows],
+            points=None if self.points is None else Points(self.points.places[rows], self.points.thirds[rows]),
+        )
 
 
-def _parse(content: bytes) -> object:
-    try:
-        loads = import_module("orjson").loads
-    except ImportError:
-        loads = json.loads
-    try:
-        return loads(content)
-    except ValueError:  # orjson refuses NaN and Infinity; Python reads them, and they are refused by name later
-        return json.loads(content)
+class LateRecords(Sequence[Record]):
+    """Records that are only read when somebody looks into one, as messages do.
+
+    Args:
+        read: reads all of them.
+        count: how many there will be.
+        rows: which of them these are; None is all.
+    """
+
+    def __init__(self, read: Callable[[], Sequence[Record]], count: int, rows: Sequence[int] | None = None) -> None:
+        self._read, self._count, self._rows = read, count, rows
+
+    @cached_property
+    def _records(self) -> Sequence[Record]:
+        records = self._read()
+        return records if self._rows is None else [records[row] for row in self._rows]
+
+    def take(self, rows: Sequence[int]) -> LateRecords:
+        """Pick records by position."""
+        return LateRecords(lambda: self._records, len(rows), rows)
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Record]: ...
+    def __getitem__(self, index: int | slice) -> Record | Sequence[Record]:
+        return self._records[index]
 
 
 @dataclass(frozen=True)
@@ -68,28 +114,35 @@ class Records:
         items: the records.
         source: the file's name, or "ground truth" / "detections" for objects in memory.
         kind: what one record is: "annotation", "detection", "image" or "category".
-        scalars: (N,) values by key, where they are known without the records.
-        tables: (N, L) numbers by key, likewise.
+        columns: their numbers, where these are known without the records.
     """
 
     items: Sequence[Record]
     source: str
     kind: str
-    scalars: Mapping[str, Scalars] = field(default_factory=dict)
-    tables: Mapping[str, Floats] = field(default_factory=dict)
+    columns: Columns | None = None
 
     def __len__(self) -> int:
         return len(self.items)
 
     def take(self, rows: Sequence[int]) -> Records:
         """Pick records by position."""
-        return Records([self.items[row] for row in rows], self.source, self.kind)
+        if self.columns is None or not isinstance(self.items, LateRecords):
+            return Records([self.items[row] for row in rows], self.source, self.kind)
+        columns = self.columns.take(np.array(rows, np.int64))
+        return Records(self.items.take(rows), self.source, self.kind, columns)
 
     def has_list(self, key: str) -> bool:
         """Say whether the first record has a list with something in it under a key."""
-        if self.tables:
-            return key in self.tables and self.tables[key].shape[1] > 0
+        if self.columns is not None and key not in self.columns.keys:
+            return False
+        if self.columns is not None and key == "bbox" and self.columns.boxes is not None:
+            return True
         return bool(len(self) and self.items[0].get(key))
+
+    def column(self, key: str) -> NDArray[np.int64] | Floats | None:
+        """Give the numbers of one field, (N,), where they are known without the records."""
+        return None if self.columns is None else self.columns.scalars.get(key)
 
     def name(self, row: int) -> str:
         """Name a record as a user finds it: by file, id and image."""
@@ -104,8 +157,9 @@ class Records:
         Raises:
             EvalError: a record doesn't have it.
         """
-        if key in self.scalars:
-            return list(self.scalars[key])
+        known = self.column(key)
+        if known is not None:
+            return list(known)
         try:
             return [item[key] for item in self.items]
         except (KeyError, TypeError):
@@ -119,6 +173,11 @@ class Records:
 
     def optional(self, key: str) -> list[object]:
         """List one field, None where a record doesn't have it."""
+        known = self.column(key)
+        if known is not None:
+            return list(known)
+        if self.columns is not None and key not in self.columns.keys:
+            return [None] * len(self)
         return [item.get(key) for item in self.items]
 
     def numbers(self, key: str, *, way_out: str) -> Floats:
@@ -127,8 +186,10 @@ class Records:
         Raises:
             EvalError: a value is missing, not a number, or not finite.
         """
-        known = self.scalars.get(key)
-        values = known if isinstance(known, np.ndarray) else self.values(key, way_out=way_out)
+        known = self.column(key)
+        if known is not None:
+            return known.astype(np.float64)
+        values = self.values(key, way_out=way_out)
         try:
             column = np.array(values, dtype=np.float64).reshape(len(values))
         except (TypeError, ValueError):
@@ -143,9 +204,8 @@ class Records:
         Raises:
             EvalError: a list is missing, has another length, or holds something that is not a finite number.
         """
-        if key in self.tables and self.tables[key].shape[1] == length:
-            self._check_finite(self.tables[key], key, way_out)
-            return self.tables[key]
+        if key == "bbox" and self.columns is not None and self.columns.boxes is not None:
+            return self.columns.boxes
         values = self.values(key, way_out=way_out)
         try:
             lengths = set(map(len, cast(list[list[float]], values)))
@@ -165,6 +225,23 @@ class Records:
         table = flat.reshape(len(values), length)
         self._check_finite(table, key, way_out)
         return table
+
+    def points(self, count: int, *, way_out: str) -> Points:
+        """Read `keypoints` of each record.
+
+        Args:
+            count: K.
+            way_out: what to do where a list is wrong.
+
+        Raises:
+            EvalError: a list is missing, has another length, or holds something that is not a finite number.
+        """
+        known = None if self.columns is None else self.columns.points
+        if known is not None and known.thirds.shape[1] == count:
+            return known
+        points = Points.make(len(self), count)
+        points.fill(self.lists("keypoints", 3 * count, way_out=way_out))
+        return points
 
     def _check_finite(self, table: Floats, key: str, way_out: str) -> None:
         if not np.isfinite(table).all():
