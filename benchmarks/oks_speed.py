@@ -1,9 +1,10 @@
 """Time keypoint evaluation against pycocotools and the compiled packages that replace it.
 
 Each measurement is a process of its own; the tools take turns, so that a busy machine slows all of them alike, and the
-ratios are medians over the turns. A tool that isn't installed is left out. The problem has 5,000 images, as many as COCO
-val2017. `--categories 80` shows that the time doesn't depend on there being one; 0 times ours with 80 that are ignored
-(pycocotools finds nothing then), and `--larger 10` ours on a problem ten times as large, in turns with the first.
+ratios are medians over the turns. A tool that isn't installed is left out. The problem has 5,000 images, as many as
+COCO val2017. `--categories 80` shows that the time doesn't depend on there being one; 0 times ours with 80 that are
+ignored (pycocotools finds nothing then), and `--larger 10` ours on a problem ten times as large, in turns with the
+first.
 
     pip install pycocotools faster-coco-eval ultrafast-pycocotools hotcoco orjson pysimdjson
     python benchmarks/oks_speed.py --runs 7

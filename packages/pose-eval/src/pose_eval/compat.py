@@ -215,8 +215,6 @@ class COCOeval:
                 for item in self.cocoDt.dataset["annotations"]
                 if item["image_id"] in images and item["category_id"] in categories
             ]
-            if not self.params.useCats:  # as the evaluation lists them
-                used.sort(key=lambda item: categories.index(_id(item, "category_id")))
             self._image_results = image_results(
                 self._evaluation,
                 [item["id"] for item in used],

@@ -11,8 +11,8 @@ from pose_eval.candidates import Candidates, find_candidates
 from pose_eval.exceptions import EvalError
 from pose_eval.matching import Matches, match
 from pose_eval.memory import keep_freed_memory, small_pages
-from pose_eval.problem import Floats, Problem
-from pose_eval.ranking import Ranking, rank_detections
+from pose_eval.problem import Floats, Ints, Problem
+from pose_eval.ranking import Ranking, rank_detections, stable_order
 from pose_eval.rules import Rules
 from pose_eval.summary import summarize
 
@@ -54,13 +54,15 @@ def evaluate(problem: Problem, rules: Rules) -> Evaluation:
                 f"{columns.keypoints.shape[1]}; make the rules with the sigmas of this skeleton"
             )
     keep_freed_memory()
+    order = None
     if not rules.by_category:
-        problem = _join_categories(problem)
+        problem, order = _join_categories(problem)
     ranking = rank_detections(
         problem.detections,
         num_images=len(problem.image_ids),
         num_categories=len(problem.category_ids),
         limit=rules.max_detections[-1],
+        order=order,
     )
     candidates = find_candidates(problem, ranking, rules)
     matches = match(candidates, problem, ranking, rules)
@@ -68,13 +70,18 @@ def evaluate(problem: Problem, rules: Rules) -> Evaluation:
     return Evaluation(problem, rules, ranking, candidates, matches, curves, summarize(curves, rules))
 
 
-def _join_categories(problem: Problem) -> Problem:
-    """Put everything into one category; pycocotools lists category by category, and ties are resolved in that order."""
+def _join_categories(problem: Problem) -> tuple[Problem, Ints]:
+    """Put everything into one category.
+
+    Returns:
+        The problem and (N,) the order in which pycocotools lists the detections, category by category: ties are
+        resolved in it. Annotations are put into that order at once.
+    """
     truths = problem.truths.choose(np.argsort(problem.truths.categories, kind="stable"))
-    detections = problem.detections.choose(np.argsort(problem.detections.categories, kind="stable"))
-    return replace(
+    joined = replace(
         problem,
         category_ids=np.array([-1]),
         truths=replace(truths, categories=np.zeros_like(truths.categories)),
-        detections=replace(detections, categories=np.zeros_like(detections.categories)),
+        detections=replace(problem.detections, categories=np.zeros_like(problem.detections.categories)),
     )
+    return joined, stable_order(problem.detections.categories)

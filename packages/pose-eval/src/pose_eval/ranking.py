@@ -37,19 +37,23 @@ class Ranking:
         return self.overall[kept], np.append(0, np.cumsum(kept))[self.starts]
 
 
-def rank_detections(detections: Detections, *, num_images: int, num_categories: int, limit: int) -> Ranking:
+def rank_detections(
+    detections: Detections, *, num_images: int, num_categories: int, limit: int, order: Ints | None = None
+) -> Ranking:
     """Sort detections and keep the best of each cell.
 
-    Ties in score are resolved as pycocotools does: by image id, then by the order of the file.
+    Ties in score are resolved as pycocotools does: by image id, then by the given order.
 
     Args:
         detections: all of them.
         num_images: I.
         num_categories: C.
         limit: how many detections a cell keeps.
+        order: (N,) rows; None is that of the file.
     """
-    if np.any(detections.images[1:] < detections.images[:-1]):
-        by_image = stable_order(detections.images)
+    if order is not None or np.any(detections.images[1:] < detections.images[:-1]):
+        order = np.arange(len(detections)) if order is None else order
+        by_image = order[stable_order(detections.images[order])]
         best_first = by_image[falling_order(detections.scores[by_image])]
     else:
         best_first = falling_order(detections.scores)
