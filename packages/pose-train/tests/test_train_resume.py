@@ -21,12 +21,12 @@ can_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system can't
 def whole(tiny, tmp_path_factory):
     """A run that nothing interrupted, with everything that has a state of its own."""
     folder = tmp_path_factory.mktemp("whole")
-    tiny(tiny.settings(folder, epochs=EPOCHS, heatmap=1.0, nbs=12))
+    tiny(tiny.settings(folder, epochs=EPOCHS, heatmap=1.0, likelihood=1.0, nbs=12))
     return folder / "run"
 
 
 def settings_of(tiny, folder):
-    return tiny.settings(folder, epochs=EPOCHS, heatmap=1.0, nbs=12)
+    return tiny.settings(folder, epochs=EPOCHS, heatmap=1.0, likelihood=1.0, nbs=12)
 
 
 def die_at_write(number):

@@ -35,6 +35,7 @@ def main(folder):
         lr0=0.00001,
         warmup_epochs=0.0,
         heatmap=1.0,
+        likelihood=1.0,
     )
     # nine images in batches of four: of the last, with one image, the second process has none
     train(

@@ -77,7 +77,7 @@ FOREIGN: Mapping[str, ForeignWord] = MappingProxyType(
         "copy_paste": ForeignWord("it needs masks, which keypoint labels don't have; leave it out", OFF),
         "auto_augment": ForeignWord(_OTHER_TASK, ("randaugment", *OFF)),
         "erasing": ForeignWord(_OTHER_TASK, ("0.4", *OFF)),
-        "rle": ForeignWord("that loss belongs to another network; leave it out", OFF),
+        "rle": ForeignWord("that loss belongs to another network; use likelihood=1, or leave it out", OFF),
         "angle": ForeignWord(_OTHER_TASK),
         "overlap_mask": ForeignWord(_NO_MASKS, ANY),
         "mask_ratio": ForeignWord(_NO_MASKS, ("4",)),

@@ -54,6 +54,7 @@ class TrainWords(TypedDict, total=False):
     dfl: float
     pose: float
     kobj: float
+    likelihood: float
     heatmap: float
     alignment: str
     occluded: str

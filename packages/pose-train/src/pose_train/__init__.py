@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from pose_train.failures import TrainingError
     from pose_train.heatmaps import HeatmapBranch, heatmap_loss, make_heatmaps
+    from pose_train.likelihood import Likelihood, LikelihoodBranch, ResidualFlow, likelihood_loss
     from pose_train.losses import LOSS_NAMES, Gains, LossItems, PoseLoss, keypoint_loss
     from pose_train.outcome import TrainResult, fitness
     from pose_train.overfitting import LearntImage, OverfitResult, OverfitSettings, overfit
@@ -40,6 +41,7 @@ _HOMES = {
     "events": ("EpochEvent", "Listener", "MessageEvent", "StartEvent", "StepEvent", "TrainEvent", "ValidationEvent"),
     "failures": ("TrainingError",),
     "heatmaps": ("HeatmapBranch", "heatmap_loss", "make_heatmaps"),
+    "likelihood": ("Likelihood", "LikelihoodBranch", "ResidualFlow", "likelihood_loss"),
     "losses": ("LOSS_NAMES", "Gains", "LossItems", "PoseLoss", "keypoint_loss"),
     "outcome": ("TrainResult", "fitness"),
     "overfitting": ("LearntImage", "OverfitResult", "OverfitSettings", "overfit"),
@@ -64,12 +66,15 @@ __all__ = [
     "Gains",
     "HeatmapBranch",
     "LearntImage",
+    "Likelihood",
+    "LikelihoodBranch",
     "Listener",
     "LossItems",
     "MessageEvent",
     "OverfitResult",
     "OverfitSettings",
     "PoseLoss",
+    "ResidualFlow",
     "SearchChoices",
     "SearchRange",
     "StartEvent",
@@ -90,6 +95,7 @@ __all__ = [
     "fitness",
     "heatmap_loss",
     "keypoint_loss",
+    "likelihood_loss",
     "make_batch",
     "make_heatmaps",
     "make_space",

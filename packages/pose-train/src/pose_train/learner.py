@@ -30,7 +30,7 @@ GRADIENT_NORM = 10.0  # the recipe clips above it
 BIAS_START_AUTO = 0.0  # AdamW's first steps are full steps: a high bias rate would throw the biases away
 AUTO_MOMENTUM = 0.9
 LOWER_RATE = 0.5  # the learning rate after each recovery from a loss that was no number
-HEATMAP = "heatmap"
+HEATMAP, LIKELIHOOD = "heatmap", "likelihood"
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Learner:
     """The moving parts of a run: changed in place by every step.
 
     Args:
-        student: the network that learns, with its heatmap branch if any.
+        student: the network that learns, with its branches if any.
         average: the averaged weights, which are validated and kept.
         optimizer: of the student.
         warm_up: how the first steps begin.
@@ -62,7 +62,8 @@ class Learner:
     @property
     def loss_names(self) -> tuple[str, ...]:
         """Names of the losses that `learn` returns."""
-        return (*LOSS_NAMES, HEATMAP) if self.student.branch is not None else LOSS_NAMES
+        likelihood = (LIKELIHOOD,) * (self.student.likelihood is not None)
+        return (*LOSS_NAMES, *likelihood, *(HEATMAP,) * (self.student.branch is not None))
 
     @property
     def learning_rate(self) -> float:
@@ -111,7 +112,7 @@ class Learner:
 
     def _losses(self, outputs: StudentOutputs, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the scalar to take gradients of, and this process's part of each loss."""
-        losses = self.loss(outputs.raw, batch.targets)
+        losses = self.loss(outputs.raw, batch.targets, outputs.likelihood)
         if not outputs.heatmaps:
             return losses.total, losses.items
         labelled, images = self.engine.total(
@@ -184,7 +185,9 @@ def make_learner(
     accumulate = max(round(settings.nbs / settings.batch), 1)
     net = net.to(engine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = WeightAverage(net)
-    student = Student(net, with_heatmaps=settings.heatmap > 0).to(engine.device)
+    student = Student(net, with_heatmaps=settings.heatmap > 0, with_likelihood=settings.likelihood > 0).to(
+        engine.device
+    )
     if engine.world > 1 and settings.deterministic:
         share_batch_norm(student, engine.device)
     optimizer = make_optimizer(
@@ -222,7 +225,14 @@ def _make_loss(settings: TrainSettings, samples: Samples, engine: Engine) -> Pos
     return PoseLoss(
         torch.from_numpy(samples.skeleton.require_sigmas()),
         keypoint_dims=samples.keypoint_dims,
-        gains=Gains(box=settings.box, pose=settings.pose, kobj=settings.kobj, cls=settings.cls, dfl=settings.dfl),
+        gains=Gains(
+            box=settings.box,
+            pose=settings.pose,
+            kobj=settings.kobj,
+            cls=settings.cls,
+            dfl=settings.dfl,
+            likelihood=settings.likelihood,
+        ),
         alignment=settings.alignment,
         occluded=settings.occluded,
         total=engine.total,

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from pose_train.assigner import Assignment, assign
 from pose_train.batches import BatchTargets
+from pose_train.likelihood import Likelihood, likelihood_loss
 from pose_train.overlap import complete_iou
 
 LOSS_NAMES = ("box", "pose", "kobj", "cls", "dfl")
@@ -27,6 +28,7 @@ class Gains:
     kobj: float = 1.0
     cls: float = 0.5
     dfl: float = 1.5
+    likelihood: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class LossItems:
     """The losses of one batch after their gains.
 
     Args:
-        items: (5,) in the order of LOSS_NAMES, no gradient; with several processes, this one's part of each.
+        items: (5,) in the order of LOSS_NAMES, and that of the likelihood as a sixth where there is one; no gradient;
+            with several processes, this one's part of each.
         total: their sum times the number of images; the scalar to take gradients of.
         positives: how many anchors learnt a person.
     """
@@ -78,12 +81,13 @@ class PoseLoss:
         self.occluded = occluded
         self.total, self.world = total, world
 
-    def __call__(self, raw: RawOutputs, targets: BatchTargets) -> LossItems:
+    def __call__(self, raw: RawOutputs, targets: BatchTargets, likelihood: Likelihood | None = None) -> LossItems:
         """Compare raw outputs with targets.
 
         Args:
             raw: outputs of the network in training.
             targets: the people of the batch, in pixels of the input.
+            likelihood: how sure each coordinate is, where a branch says so.
         """
         centres, strides = make_anchors(raw.levels, raw.strides, device=raw.scores.device)
         images, _, anchors = raw.boxes.shape
@@ -107,9 +111,11 @@ class PoseLoss:
         pose = pose * (counted[0] / positives.clamp(min=1))
         kobj = kobj * (counted[1] / judged.clamp(min=1))
         g = self.gains
-        items = torch.stack(
-            [box / total_score * g.box, pose * g.pose, kobj * g.kobj, cls * g.cls, dfl / total_score * g.dfl]
-        )
+        losses = [box / total_score * g.box, pose * g.pose, kobj * g.kobj, cls * g.cls, dfl / total_score * g.dfl]
+        if likelihood is not None:
+            unlikely = _likelihood_loss(likelihood, points, found, self.occluded)
+            losses.append(unlikely * (counted[0] / positives.clamp(min=1)) * g.likelihood)
+        items = torch.stack(losses)
         # Engines average gradients over processes, and this is to be their sum.
         return LossItems(items.detach(), items.sum() * all_images * self.world, len(found.anchor))
 
@@ -147,6 +153,13 @@ class _Points:
         size = (self.targets.boxes[person, 2:] - self.targets.boxes[person, :2]) / stride
         return _oks_errors(xy, wanted, size.prod(dim=1), self.sigmas)
 
+    def offsets(self, picked: Tensor, anchor: Tensor, person: Tensor) -> Tensor:
+        """Compute predicted minus true places, in sizes of the person, the root of the box's area: (P, K, 2)."""
+        stride = self.strides[anchor, None]
+        xy = picked[..., :2] * 2 + (self.centres[:, anchor].T - 0.5)[:, None]
+        size = (self.targets.boxes[person, 2:] - self.targets.boxes[person, :2]).prod(dim=1).sqrt()
+        return (xy * stride[..., None] - self.targets.keypoints[person]) / (size[:, None, None] + 1e-9)
+
     def similarity(self, image: Tensor, anchor: Tensor, person: Tensor) -> Tensor:
         """Compute the OKS of P pairs; a person without labelled keypoints is like any prediction."""
         similar = torch.exp(-self.errors(self.pick(image, anchor), anchor, person))
@@ -175,6 +188,18 @@ def _keypoint_losses(
     judged = int(known.sum())
     kobj = functional.binary_cross_entropy_with_logits(picked[..., 2][known], wanted[known], reduction="sum")
     return pose, kobj / max(judged, 1), (len(found.anchor), judged)
+
+
+def _likelihood_loss(likelihood: Likelihood, points: _Points, found: Assignment, occluded: str) -> Tensor:
+    """Average the negative log-likelihood over the labelled keypoints of each positive, and over positives."""
+    visibility = points.targets.visibility[found.target]
+    learnt = visibility == 2 if occluded == "ignored" else visibility != 0
+    picked = points.pick(found.image, found.anchor)
+    errors = points.offsets(picked, found.anchor, found.target)[learnt]
+    spreads = likelihood.log_sigmas.permute(0, 2, 1)[found.image, found.anchor].float()
+    each = likelihood_loss(errors, spreads.reshape(*picked.shape[:2], 2)[learnt], likelihood.flow)
+    share = (1 / learnt.sum(dim=1, keepdim=True).clamp(min=1)).expand(learnt.shape)[learnt]
+    return (each * share).sum() / max(len(picked), 1)
 
 
 def keypoint_loss(xy: Tensor, wanted: Tensor, labelled: Tensor, areas: Tensor, sigmas: Tensor) -> Tensor:

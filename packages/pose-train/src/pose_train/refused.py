@@ -35,7 +35,7 @@ REFUSED_SETTINGS: Mapping[str, str] = MappingProxyType(
         "distill_model": "distillation is not offered; leave it out",
         "dis": "distillation is not offered; leave it out",
         "cls_pw": "classes are not weighted; leave it out",
-        "rle": _OTHER_LOSS,
+        "rle": "it belongs to the loss of another network; use likelihood=1, or leave it out",
         "angle": _OTHER_LOSS,
         "dlog": _OTHER_LOSS,
         "dgrad": _OTHER_LOSS,

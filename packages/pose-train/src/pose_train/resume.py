@@ -50,7 +50,7 @@ class Progress:
 
 
 def save_state(path: Path, learner: Learner, progress: Progress) -> None:
-    """Write network, branch, average, optimizer, gradients that still wait, and progress, whole or not at all.
+    """Write network, branches, average, optimizer, gradients that still wait, and progress, whole or not at all.
 
     Raises:
         PoseError: the file can't be written.
@@ -108,6 +108,8 @@ def _parts(learner: Learner) -> dict[str, nn.Module]:
     parts: dict[str, nn.Module] = {"net": learner.student.net, "average": learner.average.net}
     if learner.student.branch is not None:
         parts["branch"] = learner.student.branch
+    if learner.student.likelihood is not None:
+        parts["likelihood"] = learner.student.likelihood
     return parts
 
 

@@ -67,6 +67,7 @@ class TrainSettings:
     dfl: float = _setting(1.5, "gain of the distribution focal loss", least=0)
     pose: float = _setting(12.0, "gain of the keypoint loss", least=0)
     kobj: float = _setting(1.0, "gain of the keypoint visibility loss", least=0)
+    likelihood: float = _setting(0.0, "gain of the likelihood of points, by a branch that only training has", least=0)
     heatmap: float = _setting(0.0, "gain of a heatmap branch that only training has; 0 for none", least=0)
     alignment: str = _setting("iou", "what matches anchors with people: boxes alone, or OKS too", choices=ALIGNMENTS)
     occluded: str = _setting("visible", "what a hidden keypoint (v = 1) is to the losses", choices=OCCLUDED)
