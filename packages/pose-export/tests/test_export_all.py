@@ -42,6 +42,17 @@ def test_each_format_gets_its_line(
     assert [path.name for path in tmp_path.iterdir()] == ["best.torchscript"]
 
 
+def test_of_all_formats_those_without_their_packages_are_no_failures(
+    net: PoseNet, card: ModelCard, noise: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tuple(row for row in FORMATS if row.name in NAMES)
+    monkeypatch.setattr(sys.modules["pose_export.export_all"], "FORMATS", kept)
+    monkeypatch.setitem(sys.modules, "onnxslim", None)
+    outcomes = {o.format: o for o in export_all((net, card), output=tmp_path, options={"images": list(noise)})}
+    assert outcomes["onnx"].status.startswith("not installed: exporting to onnx needs packages that are not installed")
+    assert [outcome.failed for outcome in outcomes.values()] == [False] * 3
+
+
 def test_checkpoint_is_not_written_over_itself(net: PoseNet, card: ModelCard, tmp_path: Path) -> None:
     from pose_nn import save_checkpoint
 

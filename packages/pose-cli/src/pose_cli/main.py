@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "val": ("pose_cli.commands.val", "Measure a file of weights, or an exported file, on a data set."),
     "predict": ("pose_cli.commands.predict", "Find people and their keypoints in images."),
     "export": ("pose_cli.commands.export", "Turn a file of weights into another format and check the result."),
+    "benchmark": ("pose_cli.commands.benchmark", "Measure every format and precision of a network side by side."),
     "info": ("pose_cli.commands.info", "Show what a file of weights or a network is."),
     "data": ("pose_cli.commands.data", "Check and convert data sets."),
     "download": ("pose_cli.commands.download", "Fetch a public data set from its own site."),

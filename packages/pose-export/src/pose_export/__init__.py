@@ -7,18 +7,24 @@ from pose_export.export import ExportResult, export
 from pose_export.export_all import Outcome, export_all
 from pose_export.formats import FORMATS, Format, format_of, get_format
 from pose_export.load import load, load_runtime
+from pose_export.measurements import PRECISIONS, Measurement, benchmark, plan_benchmark
 from pose_export.parity import Parity
+from pose_export.timing import FileTimes
 
 __all__ = [
     "BOUNDS",
     "CONTRACTS",
     "FORMATS",
+    "PRECISIONS",
     "Bounds",
     "ExportResult",
+    "FileTimes",
     "Format",
+    "Measurement",
     "Outcome",
     "Parity",
     "__version__",
+    "benchmark",
     "export",
     "export_all",
     "find_misses",
@@ -26,4 +32,5 @@ __all__ = [
     "get_format",
     "load",
     "load_runtime",
+    "plan_benchmark",
 ]

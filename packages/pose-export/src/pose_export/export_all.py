@@ -14,6 +14,7 @@ from pose_data import ExportError, ModelCard, PoseError
 from pose_export.export import ExportResult, export
 from pose_export.formats import FORMATS, Format, get_format
 from pose_export.load import load
+from pose_export.requirements import what_is_missing
 
 if TYPE_CHECKING:
     from pose_nn import PoseNet
@@ -29,7 +30,7 @@ class Outcome:
 
     Args:
         format: its name.
-        status: "passed", "refused, ...", "not run: ...", "left out: ..." or "failed: ...".
+        status: "passed", "refused, ...", "not run: ...", "left out: ...", "not installed: ..." or "failed: ...".
         result: the file; None where there is none.
         milliseconds: median of the network by itself, one image, all cores; None where it can't run here.
     """
@@ -42,7 +43,7 @@ class Outcome:
     @property
     def failed(self) -> bool:
         """Whether a file was asked for and there is none."""
-        return self.result is None and not self.status.startswith("left out")
+        return self.result is None and not self.status.startswith(("left out", "not installed"))
 
 
 def export_all(
@@ -57,7 +58,7 @@ def export_all(
 
     Args:
         checkpoint: a file of weights, or a network with its card.
-        formats: names in `FORMATS`; all of them when None.
+        formats: names in `FORMATS`; all of them that are installed for when None.
         output: the folder to write into; the checkpoint's own when None.
         options: further arguments of `export`, by name; a format that lacks one is left out, and says so.
         progress: told the format, and in a few words what is being done.
@@ -74,8 +75,11 @@ def export_all(
     for row in rows:
         target = folder / f"{stem}{row.suffix}"
         reason = _why_left_out(row, asked, target=target, checkpoint=checkpoint)
+        missing = what_is_missing(row, int8=bool(asked.get("int8"))) if formats is None else ""
         if reason:
             outcomes.append(Outcome(row.name, f"left out: {reason}"))
+        elif missing:
+            outcomes.append(Outcome(row.name, f"not installed: {missing}"))
         else:
             outcomes.append(_export_one(checkpoint, row, target, asked, tell))
     return tuple(outcomes)

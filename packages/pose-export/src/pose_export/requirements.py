@@ -6,8 +6,12 @@ import re
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from pose_data import ExportError
+
+if TYPE_CHECKING:
+    from pose_export.formats import Format
 
 # Module -> what pip is asked for; the same floors as in pyproject.toml, where a test compares them.
 REQUIREMENTS = {
@@ -52,6 +56,16 @@ def require_modules(modules: tuple[str, ...], *, job: str, extra: str) -> None:
     if old:
         names = ", ".join(f"{REQUIREMENTS[module]} (installed: {seen})" for module, seen in old.items())
         raise ExportError(f"{job} needs newer packages: {names}; {_way_out(list(old), extra)}")
+
+
+def what_is_missing(row: Format, *, int8: bool = False) -> str:
+    """Say what has to be installed before files of a format can be made and run here; "" where nothing is missing."""
+    needs = (*row.convert_needs, *(row.int8_needs if int8 else ()), *(() if row.why_not_run else row.run_needs))
+    try:
+        require_modules(needs, job=f"exporting to {row.name}", extra=row.extra)
+    except ExportError as error:
+        return str(error)
+    return ""
 
 
 def _way_out(modules: list[str], extra: str) -> str:

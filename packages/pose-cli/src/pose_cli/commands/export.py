@@ -14,6 +14,8 @@ from pose_export import CONTRACTS, FORMATS, ExportResult, Outcome
 from pose_cli.command import WordsCommand
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from pose_data import Predictor
     from rich.table import Table
 
@@ -145,11 +147,12 @@ def _options(settings: ExportSettings) -> dict[str, object]:
         "max_ap_drop": settings.max_ap_drop,
         "workspace": settings.workspace,
         "calibration": _calibration(settings) if settings.int8 else None,
-        "measure_ap": _measure_ap(settings.data) if settings.data else None,
+        "measure_ap": measure_ap(settings.data) if settings.data else None,
     }
 
 
-def _measure_ap(data: str) -> Callable[[Predictor], float]:
+def measure_ap(data: str) -> Callable[[Predictor], float]:
+    """Make what gives the keypoint AP of a Predictor on the validation images of a data set."""
     from pose_cli.validation import measure
 
     return lambda predictor: measure(predictor.runtime, data=data).pose.map
@@ -159,10 +162,15 @@ def _calibration(settings: ExportSettings) -> object:
     """Images to measure 8-bit ranges on: a folder, or the training images of the data."""
     if settings.calibration or not settings.data:
         return Path(settings.calibration) if settings.calibration else None
+    return read_calibration(settings.data)
+
+
+def read_calibration(data: str) -> list[NDArray[np.uint8]]:
+    """Read training images of a data set to measure 8-bit ranges on, evenly spread."""
     import numpy as np
     from pose_data import open_dataset, read_data_settings
 
-    samples = open_dataset(read_data_settings(settings.data), "train")
+    samples = open_dataset(read_data_settings(data), "train")
     places = np.linspace(0, len(samples) - 1, min(len(samples), CALIBRATION_IMAGES)).round().astype(int)
     return [samples[int(i)].image for i in places]
 

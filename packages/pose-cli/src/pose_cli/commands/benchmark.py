@@ -1,0 +1,136 @@
+"""`pose benchmark`: every format and precision of one network, measured beside each other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from pose_data import setting
+from pose_export import FORMATS, PRECISIONS, Measurement
+
+from pose_cli.command import WordsCommand
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from rich.table import Table
+
+TIMED_IMAGES = 16
+HELP = """Export a network to every format and precision that is installed, and compare size, AP, time and memory.
+
+\b
+  pose benchmark best.safetensors data=people.yaml
+  pose benchmark best.safetensors format=onnx,openvino precision=fp32,int8 imgsz=640 threads=4
+"""
+
+
+@dataclass(frozen=True)
+class BenchmarkSettings:
+    """What is measured, and how."""
+
+    model: str = setting("", "file of weights; empty takes the weights that come along")
+    data: str = setting("", "data YAML, or 'people', for AP, images and 8-bit ranges; the card's data when empty")
+    format: str = setting("", f"formats with commas, of {', '.join(row.name for row in FORMATS)}; all when empty")
+    precision: str = setting("", f"precisions with commas, of {', '.join(PRECISIONS)}; all when empty")
+    imgsz: tuple[int, ...] | None = setting(
+        None, "side, or [height,width], of the input; the card's if empty", least=32
+    )
+    calls: int = setting(30, "images that are timed, one by one", least=1)
+    threads: int | None = setting(None, "CPU threads; all cores when empty", least=1)
+    ap: bool = setting(True, "measure AP on the validation images of the data")
+    project: str = setting("runs/benchmark", "folder of the results, numbered when it is taken")
+    name: str = setting("", "folder inside project; empty numbers the project folder itself")
+    keep: bool = setting(False, "keep the exported files, in files/ of the results")
+
+
+def _run(settings: BenchmarkSettings) -> int:
+    import tempfile
+
+    from pose_export import benchmark, plan_benchmark
+
+    from pose_cli.benchmark_picture import write_picture
+    from pose_cli.commands.export import measure_ap, read_calibration
+    from pose_cli.console import messages, results
+    from pose_cli.models import model_file
+    from pose_cli.run_folder import make_run_folder
+    from pose_cli.sizes import input_size
+
+    model = model_file(settings.model)
+    formats, precisions = _names(settings.format), _names(settings.precision)
+    pairs = plan_benchmark(formats, precisions)
+    data = settings.data or _data_of(model)
+    images = _read_images(data) if data else None
+    in_8_bit = any(precision == "int8" for _, precision in pairs)
+    folder = make_run_folder(settings.project, name=settings.name)
+    with messages().status("measuring") as status, tempfile.TemporaryDirectory() as temporary:
+        measured = benchmark(
+            model,
+            output=folder / "files" if settings.keep else temporary,
+            formats=formats,
+            precisions=precisions,
+            imgsz=input_size(settings.imgsz),
+            images=images,
+            calibration=read_calibration(data) if data and in_8_bit else None,
+            measure_ap=measure_ap(data) if data and settings.ap else None,
+            calls=settings.calls,
+            threads=settings.threads,
+            progress=status.update,
+        )
+    results().print(make_table(measured))
+    for one in measured:
+        if one.status != "passed":
+            click.echo(f"{one.format} {one.precision}: {one.status}", err=True)
+    (folder / "benchmark.json").write_text(json.dumps([asdict(one) for one in measured], indent=1), encoding="utf-8")
+    write_picture(folder / "benchmark.png", measured)
+    click.echo(f"benchmark.json and benchmark.png are in {folder}")
+    return int(all(one.times is None for one in measured))
+
+
+def make_table(measured: Sequence[Measurement]) -> Table:
+    """Make the table: a row for each format and precision."""
+    from rich.table import Table
+
+    table = Table("format", "precision", "status")
+    for column in ("MB", "AP", "preprocess ms", "network ms", "select ms", "per second", "memory MB"):
+        table.add_column(column, justify="right")
+    for one in measured:
+        status = one.status.split(":")[0]
+        style = {"passed": "green", "failed": "red"}.get(status, "yellow")
+        table.add_row(one.format, one.precision, f"[{style}]{status}[/]", *_figures(one))
+    return table
+
+
+def _figures(one: Measurement) -> tuple[str, ...]:
+    size = "" if one.megabytes is None else f"{one.megabytes:.1f}"
+    ap = "" if one.ap is None else f"{one.ap:.4f}"
+    if one.times is None:
+        return (size, ap, "", "", "", "", "")
+    t = one.times
+    stages = tuple(f"{stage:.1f}" for stage in (t.preprocess, t.network, t.select))
+    return (size, ap, *stages, f"{1000 / t.total:.1f}", f"{t.memory:.0f}")
+
+
+def _data_of(model: Path) -> str:
+    from pose_nn import load_checkpoint
+
+    return load_checkpoint(model).card.data
+
+
+def _read_images(data: str) -> list[NDArray[np.uint8]]:
+    """Images that are compared and timed: some of the validation split."""
+    from pose_data import open_dataset, read_data_settings
+
+    samples = open_dataset(read_data_settings(data), "val")
+    return [samples[index].image for index in range(min(len(samples), TIMED_IMAGES))]
+
+
+def _names(words: str) -> list[str] | None:
+    """Split names at commas; None, which is all, where there are none."""
+    return [name.strip() for name in words.split(",")] if words else None
+
+
+command = WordsCommand("benchmark", settings=lambda: BenchmarkSettings, run=_run, help=HELP, places=("model", "data"))

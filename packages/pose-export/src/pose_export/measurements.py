@@ -1,0 +1,149 @@
+"""Every format and precision of one network beside each other: size, AP, milliseconds and memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from pose_data import ExportError, ModelCard, PoseError, Predictor
+
+from pose_export.export import export
+from pose_export.formats import FORMATS, Format, get_format
+from pose_export.requirements import what_is_missing
+from pose_export.timing import FileTimes, time_apart
+
+if TYPE_CHECKING:
+    from pose_nn import PoseNet
+
+Tell = Callable[[str], None]
+PRECISIONS = ("fp32", "fp16", "int8")
+_DRAWN = 8  # people are drawn where no images are given
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What one format in one precision is worth.
+
+    Args:
+        format: its name.
+        precision: "fp32", "fp16" or "int8": what its layers calculate in.
+        status: as that of `export`; or "not installed: ...", "not run: ...", "failed: ...".
+        megabytes: size of the file or folder, in millions of bytes.
+        ap: keypoint AP on the data, 0 to 1; None where none was asked for.
+        times: of one image; None where it can't be run here.
+    """
+
+    format: str
+    precision: str
+    status: str
+    megabytes: float | None = None
+    ap: float | None = None
+    times: FileTimes | None = None
+
+
+def benchmark(
+    checkpoint: Path | str | tuple[PoseNet, ModelCard],
+    *,
+    output: Path | str,
+    formats: Sequence[str] | None = None,
+    precisions: Sequence[str] | None = None,
+    imgsz: int | tuple[int, int] | None = None,
+    images: Sequence[NDArray[np.uint8]] | None = None,
+    calibration: Sequence[NDArray[np.uint8]] | Path | str | None = None,
+    measure_ap: Callable[[Predictor], float] | None = None,
+    calls: int = 30,
+    threads: int | None = None,
+    progress: Tell | None = None,
+) -> tuple[Measurement, ...]:
+    """Export a network to formats and precisions, and measure each file; one that differs too much is measured too.
+
+    Args:
+        checkpoint: a file of weights, or a network with its card.
+        output: folder for the files.
+        formats: names in `FORMATS`; all when None.
+        precisions: of `PRECISIONS`; all that a format has when None.
+        imgsz: size of the input, one side or (height, width); the card's when None.
+        images: (H, W, 3) uint8 RGB to compare and to time on; drawn people when None.
+        calibration: for int8, images or a folder of them; drawn people when None.
+        measure_ap: gives the AP of a Predictor on a data set.
+        calls: that are timed, one image each.
+        threads: CPU threads; all cores when None.
+        progress: told in a few words what is being done.
+
+    Raises:
+        ExportError: an unknown format or precision.
+    """
+    pairs = plan_benchmark(formats, precisions)
+    tell = progress or (lambda _: None)
+    shown = images or _draw_people()
+    stem = "best" if isinstance(checkpoint, tuple) else Path(checkpoint).stem
+
+    def measure(row: Format, precision: str) -> Measurement:
+        missing = what_is_missing(row, int8=precision == "int8")
+        if missing:
+            return Measurement(row.name, precision, f"not installed: {missing}")
+        try:
+            result = export(
+                checkpoint,
+                format=row.name,
+                output=Path(output) / f"{stem}-{precision}{row.suffix}",
+                imgsz=imgsz if "imgsz" in row.options else None,
+                half=precision == "fp16",
+                int8=precision == "int8",
+                images=images,
+                calibration=calibration if precision == "int8" else None,
+                measure_ap=measure_ap,
+                force=True,
+                progress=lambda words: tell(f"{row.name} {precision}: {words}"),
+            )
+            ap = None if result.parity is None else result.parity.ap
+            if row.why_not_run:
+                return Measurement(row.name, precision, result.status, result.megabytes, ap)
+            tell(f"{row.name} {precision}: measuring its time")
+            times = time_apart(result.path, shown, calls=calls, threads=threads)
+            return Measurement(row.name, precision, result.status, result.megabytes, ap, times)
+        except PoseError as error:
+            return Measurement(row.name, precision, f"failed: {error}")
+
+    return tuple(measure(row, precision) for row, precision in pairs)
+
+
+def plan_benchmark(
+    formats: Sequence[str] | None = None, precisions: Sequence[str] | None = None
+) -> tuple[tuple[Format, str], ...]:
+    """List the formats and precisions that `benchmark` measures, whether or not they are installed for.
+
+    Raises:
+        ExportError: an unknown format or precision, or none of the formats has the precisions.
+    """
+    rows = FORMATS if formats is None else tuple(map(get_format, formats))
+    wanted = PRECISIONS if precisions is None else tuple(precisions)
+    unknown = sorted(set(wanted) - set(PRECISIONS))
+    if unknown:
+        raise ExportError(f"precision must be one of {', '.join(PRECISIONS)}; got '{unknown[0]}'")
+    pairs = tuple((row, precision) for row in rows for precision in precisions_of(row) if precision in wanted)
+    if not pairs:
+        names = ", ".join(row.name for row in rows)
+        raise ExportError(f"precision: {names} can't be had in {', '.join(wanted)}; choose another precision or format")
+    return pairs
+
+
+def precisions_of(row: Format) -> Iterator[str]:
+    """List what the layers of a format can calculate in."""
+    if not row.int8_only:
+        yield "fp32"
+        if "half" in row.options:
+            yield "fp16"
+    if row.int8_only or "int8" in row.options:
+        yield "int8"
+
+
+def _draw_people() -> list[NDArray[np.uint8]]:
+    from pose_data import DrawnPeople  # a device that only runs files draws nobody
+
+    people = DrawnPeople(_DRAWN, size=(480, 640))
+    return [people[index].image for index in range(_DRAWN)]

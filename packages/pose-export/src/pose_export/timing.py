@@ -1,0 +1,103 @@
+"""Time an exported file in a process of its own, which has nothing else in its memory."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, astuple, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pose_data import ExportError, StageTimes
+
+from pose_export.load import load
+
+WARM_CALLS = 3  # the first ones set things up
+_CHILD = "import sys; from pose_export.timing import main; main(sys.argv[1:])"
+
+
+@dataclass(frozen=True)
+class FileTimes:
+    """What a file takes for one image.
+
+    Args:
+        preprocess: median milliseconds of resizing and padding.
+        network: of the runtime.
+        select: of the way to people in image pixels.
+        memory: most memory that its process held at any time, in millions of bytes.
+    """
+
+    preprocess: float
+    network: float
+    select: float
+    memory: float
+
+    @property
+    def total(self) -> float:
+        """Milliseconds of the three stages."""
+        return self.preprocess + self.network + self.select
+
+
+def time_apart(
+    path: Path, images: Sequence[NDArray[np.uint8]], *, calls: int = 30, threads: int | None = None
+) -> FileTimes:
+    """Time a file in a fresh process, one image per call.
+
+    Args:
+        path: of any runnable format.
+        images: (H, W, 3) uint8 RGB, taken in turns.
+        calls: that are timed, after some that aren't.
+        threads: CPU threads; all cores when None.
+
+    Raises:
+        ExportError: the process failed; the message has its last line.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        stored = Path(folder) / "images.npz"
+        np.savez(stored, *images)
+        words = [str(path), str(stored), str(calls), str(threads or 0)]
+        done = subprocess.run([sys.executable, "-c", _CHILD, *words], capture_output=True, text=True, check=False)
+    lines = done.stdout.strip().splitlines()
+    if done.returncode or not lines:
+        last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        raise ExportError(f"{path}: can't be timed; its process says: {last}; try pose_export.load on it")
+    return FileTimes(**json.loads(lines[-1]))
+
+
+def time_here(path: Path, images: Sequence[NDArray[np.uint8]], *, calls: int, threads: int | None) -> FileTimes:
+    """Time a file in this process; as `time_apart`."""
+    predictor = load(path, threads=threads)
+    times: list[StageTimes] = []
+    for call in range(WARM_CALLS + calls):
+        times.append(predictor.timed([images[call % len(images)]])[1])
+    preprocess, network, select = np.median([astuple(one) for one in times[WARM_CALLS:]], axis=0).tolist()
+    return FileTimes(preprocess, network, select, peak_memory())
+
+
+def peak_memory() -> float:
+    """Most memory that this process has held at any time, in millions of bytes; NaN where the system doesn't say."""
+    status = Path("/proc/self/status")
+    if status.is_file():  # getrusage would count what the parent held when this process began
+        line = next(line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024 / 1e6
+    try:
+        from resource import RUSAGE_SELF, getrusage
+    except ImportError:  # Windows
+        return float("nan")
+    return getrusage(RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+
+
+def main(words: Sequence[str]) -> None:
+    """Print the figures of a file as JSON.
+
+    Args:
+        words: the file, an .npz of images, how many calls, and how many threads, 0 for all cores.
+    """
+    path, stored, calls, threads = words
+    with np.load(stored) as arrays:
+        images = [arrays[name] for name in arrays.files]
+    print(json.dumps(asdict(time_here(Path(path), images, calls=int(calls), threads=int(threads) or None))))

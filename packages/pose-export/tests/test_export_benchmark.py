@@ -1,0 +1,93 @@
+"""Formats and precisions beside each other: what is measured, what isn't and why."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pose_data import ExportError, ModelCard
+from pose_export import FORMATS, FileTimes, benchmark, plan_benchmark
+from pose_export.timing import time_apart, time_here
+
+if TYPE_CHECKING:
+    from pose_nn import PoseNet
+
+
+def test_plan_has_every_format_and_each_of_its_precisions_once() -> None:
+    pairs = [(row.name, precision) for row, precision in plan_benchmark()]
+    assert len(set(pairs)) == len(pairs)
+    assert {name for name, _ in pairs} == {row.name for row in FORMATS}
+    assert [precision for name, precision in pairs if name == "onnx"] == ["fp32", "fp16", "int8"]
+    assert [precision for name, precision in pairs if name == "edgetpu"] == ["int8"]
+    assert [precision for name, precision in pairs if name == "paddle"] == ["fp32"]
+
+
+@pytest.mark.parametrize(
+    ("formats", "precisions", "message"),
+    [
+        (["onx"], None, "format must be one of .* did you mean 'onnx'"),
+        (None, ["fp8"], "precision must be one of fp32, fp16, int8; got 'fp8'"),
+        (["edgetpu", "paddle"], ["fp16"], "precision: edgetpu, paddle can't be had in fp16; choose another"),
+    ],
+)
+def test_plan_that_is_none_is_refused(formats: list[str], precisions: list[str], message: str) -> None:
+    with pytest.raises(ExportError, match=message):
+        plan_benchmark(formats, precisions)
+
+
+@pytest.mark.needs("torch", "pose_nn", "onnx", "onnxslim", "onnxruntime")
+def test_files_are_measured_and_what_is_not_installed_is_named(
+    net: PoseNet, card: ModelCard, noise: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    told: list[str] = []
+    onnx, openvino = benchmark(
+        (net, card),
+        output=tmp_path,
+        formats=["onnx", "openvino"],
+        precisions=["fp32"],
+        images=list(noise),
+        measure_ap=lambda predictor: 0.25,
+        calls=2,
+        threads=1,
+        progress=told.append,
+    )
+    assert (onnx.format, onnx.precision, onnx.status, onnx.ap) == ("onnx", "fp32", "passed", 0.25)
+    assert onnx.megabytes == pytest.approx((tmp_path / "best-fp32.onnx").stat().st_size / 1e6)
+    assert onnx.times is not None
+    assert min(onnx.times.preprocess, onnx.times.network, onnx.times.select) > 0
+    assert 20 < onnx.times.memory < 2000
+    assert openvino.status.startswith("not installed: exporting to openvino needs packages that are not installed")
+    assert (openvino.megabytes, openvino.ap, openvino.times) == (None, None, None)
+    assert "onnx fp32: measuring its time" in told
+
+
+@pytest.mark.needs("onnxruntime")
+def test_file_that_can_not_be_timed_says_why(tmp_path: Path, noise: NDArray[np.uint8]) -> None:
+    path = tmp_path / "best.onnx"
+    path.write_bytes(b"no network")
+    with pytest.raises(ExportError, match=r"best\.onnx: can't be timed; its process says: .*best\.onnx"):
+        time_apart(path, list(noise), calls=1)
+
+
+@pytest.mark.needs("onnx", "onnxruntime")
+def test_time_is_the_median_of_the_calls_that_count(
+    tmp_path: Path, noise: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pose_data import StageTimes
+
+    taken = iter([100.0, 100.0, 100.0, 3.0, 1.0, 2.0])
+
+    class Clocked:
+        def timed(self, images: list[NDArray[np.uint8]]) -> tuple[None, StageTimes]:
+            value = next(taken)
+            return None, StageTimes(value, 2 * value, 3 * value)
+
+    monkeypatch.setattr("pose_export.timing.load", lambda path, threads: Clocked())
+    times = time_here(tmp_path, list(noise), calls=3, threads=None)
+    assert (times.preprocess, times.network, times.select, times.total) == (2.0, 4.0, 6.0, 12.0)
+    assert isinstance(times, FileTimes)
