@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from pose_data import ExportError, card_from_json
@@ -39,3 +41,25 @@ def test_description_says_what_the_card_says(exported: Exported) -> None:
 def test_running_it_here_is_refused_with_the_reason(exported: Exported) -> None:
     with pytest.raises(ExportError, match=r"can't be run on this machine: Core ML predicts on macOS only"):
         load_runtime(exported("coreml").path)
+
+
+@pytest.mark.parametrize("share", [0, 0.5])
+def test_cut_off_package_is_refused(share: float, exported: Exported, tmp_path: Path) -> None:
+    from pose_export.run.coreml import CoreMlRuntime
+
+    path = Path(shutil.copytree(exported("coreml").path, tmp_path / "best.mlpackage"))
+    (model,) = path.rglob("*.mlmodel")
+    content = model.read_bytes()
+    model.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(ExportError, match=r"best\.mlpackage: must be a whole Core ML package") as caught:
+        CoreMlRuntime(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_package_without_its_manifest_is_refused(exported: Exported, tmp_path: Path) -> None:
+    from pose_export.run.coreml import CoreMlRuntime
+
+    path = Path(shutil.copytree(exported("coreml").path, tmp_path / "best.mlpackage"))
+    (path / "Manifest.json").unlink()
+    with pytest.raises(ExportError, match=r"best\.mlpackage: must be a whole Core ML package"):
+        CoreMlRuntime(path)

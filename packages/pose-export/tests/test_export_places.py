@@ -59,6 +59,32 @@ def test_file_in_the_place_of_a_folder_is_refused(tmp_path: Path) -> None:
         choose_target(None, target, FOLDER)
 
 
+def test_read_only_folder_is_not_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "best_openvino_model"
+    write(target, "old")
+    target.chmod(0o555)
+    try:
+        with pytest.raises(ExportError, match=r"must be a folder that can be replaced; got .*, which is read-only"):
+            choose_target(None, target, FOLDER)
+    finally:
+        target.chmod(0o755)
+    assert (target / "model.xml").read_text(encoding="utf-8") == "old"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_full_disk_leaves_the_older_folder(tmp_path: Path) -> None:
+    target = tmp_path / "best_openvino_model"
+    write(target, "old")
+    with (
+        pytest.raises(PoseError, match=r"can't be written \(No space left on device\)"),
+        new_output(target, FOLDER),
+        Path("/dev/full").open("wb", buffering=0) as full,
+    ):
+        full.write(b"new")
+    assert (target / "model.xml").read_text(encoding="utf-8") == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["best_openvino_model"]
+
+
 def test_folder_is_named_after_the_checkpoint(tmp_path: Path) -> None:
     assert choose_target(tmp_path / "best.safetensors", None, FOLDER) == tmp_path / "best_openvino_model"
 

@@ -66,6 +66,17 @@ def test_missing_checkpoint_is_named(tmp_path: Path) -> None:
         export(tmp_path / "gone.safetensors")
 
 
+def test_checkpoint_of_another_task_is_named(tmp_path: Path) -> None:
+    import torch
+
+    path = tmp_path / "boxes.pt"
+    torch.save({"model.22.cv2.0.0.conv.weight": torch.zeros(64, 64, 3, 3)}, path)
+    with pytest.raises(CheckpointError, match=r"boxes\.pt: ") as caught:
+        export(path)
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_checkpoint_is_not_written_over_itself(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"output must not be the checkpoint itself"):
         export(tmp_path / "best.safetensors", format="safetensors", half=True)

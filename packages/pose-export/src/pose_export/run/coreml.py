@@ -35,6 +35,8 @@ class CoreMlRuntime(FileRuntime):
             raise ExportError(
                 f"{path}: must be a whole Core ML package; coremltools says: {first_line(error)}; export it again"
             ) from error
+        if not (description.input and description.output):  # an empty file is a valid description of nothing
+            raise ExportError(f"{path}: must be a whole Core ML package; it has no inputs or outputs; export it again")
         picture = description.input[0].type.imageType
         self._input = description.input[0].name
         self._outputs = [output.name for output in description.output]
