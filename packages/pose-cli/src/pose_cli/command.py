@@ -22,6 +22,7 @@ class WordsCommand(click.Command, Generic[_S]):
         run: what to do; returns the exit status.
         places: settings that bare words go to, in order.
         many: the setting that takes all the bare words that are left.
+        make: makes what `run` gets of the words; None makes the settings themselves.
         help: first line as in the list of commands; then examples, taken as they are written.
     """
 
@@ -29,11 +30,12 @@ class WordsCommand(click.Command, Generic[_S]):
         self,
         name: str,
         *,
-        settings: Callable[[], type[_S]],
+        settings: Callable[[], type],
         run: Callable[[_S], int],
         help: str,
         places: Sequence[str] = (),
         many: str | None = None,
+        make: Callable[[Mapping[str, object]], _S] | None = None,
     ) -> None:
         super().__init__(name.split()[-1], help=help, context_settings={"help_option_names": ["-h", "--help"]})
         self.full_name = name
@@ -41,6 +43,7 @@ class WordsCommand(click.Command, Generic[_S]):
         self.run = run
         self.places = places
         self.many = many
+        self.make = make
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the words; only --help and --verbose are click's own."""
@@ -61,9 +64,12 @@ class WordsCommand(click.Command, Generic[_S]):
         return self.run(self._make(ctx.obj))
 
     def _make(self, words: Mapping[str, object]) -> _S:
+        if self.make is not None:
+            return self.make(words)
         from pose_data import make_settings
 
-        return make_settings(self.settings(), words, source=self.full_name)
+        made: _S = make_settings(self.settings(), words, source=self.full_name)
+        return made
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         """Show the bare words that the command takes."""

@@ -39,7 +39,7 @@ FOREIGN: Mapping[str, ForeignWord] = MappingProxyType(
         "batch_size": ForeignWord("use batch=N"),
         "lr": ForeignWord("use lr0=RATE"),
         "learning_rate": ForeignWord("use lr0=RATE"),
-        "cfg": ForeignWord("write the settings as words, key=value"),
+        "cfg": ForeignWord("write the settings as words, key=value, or give `pose train` a recipe=FILE"),
         # belongs to one of our other commands
         "epochs": ForeignWord("it belongs to `pose train`"),
         "source": ForeignWord("it belongs to `pose predict`"),

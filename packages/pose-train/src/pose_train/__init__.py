@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pose_train.outcome import TrainResult, fitness
     from pose_train.overfitting import LearntImage, OverfitResult, OverfitSettings, overfit
     from pose_train.overlap import complete_iou
+    from pose_train.recipes import read_recipe, recipe_names
     from pose_train.refused import REFUSED_SETTINGS, make_train_settings
     from pose_train.settings import TrainSettings
     from pose_train.training import train
@@ -46,6 +47,7 @@ _HOMES = {
     "outcome": ("TrainResult", "fitness"),
     "overfitting": ("LearntImage", "OverfitResult", "OverfitSettings", "overfit"),
     "overlap": ("complete_iou",),
+    "recipes": ("read_recipe", "recipe_names"),
     "refused": ("REFUSED_SETTINGS", "make_train_settings"),
     "settings": ("TrainSettings",),
     "training": ("train",),
@@ -102,6 +104,8 @@ __all__ = [
     "make_targets",
     "make_train_settings",
     "overfit",
+    "read_recipe",
+    "recipe_names",
     "train",
     "tune",
     "validate",

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from pose_data import SettingsError, make_settings
 
+from pose_train.recipes import with_recipe
 from pose_train.settings import TrainSettings
 
 _OTHER_TASK = "it belongs to another task than keypoints; leave it out"
@@ -46,7 +47,7 @@ REFUSED_SETTINGS: Mapping[str, str] = MappingProxyType(
         "copy_paste_mode": _NEEDS_MASKS,
         "auto_augment": _OTHER_TASK,
         "erasing": _OTHER_TASK,
-        "cfg": "write the settings themselves",
+        "cfg": "use recipe=FILE",
     }
 )
 
@@ -55,7 +56,7 @@ def make_train_settings(mapping: Mapping[str, object], *, source: str) -> TrainS
     """Make settings from keys and values; a word of other trainers is refused with what to write instead.
 
     Args:
-        mapping: values by name.
+        mapping: values by name; `recipe` names settings that hold where the mapping has none of its own.
         source: the file or the place that errors name.
 
     Raises:
@@ -64,4 +65,4 @@ def make_train_settings(mapping: Mapping[str, object], *, source: str) -> TrainS
     for key in mapping:
         if key in REFUSED_SETTINGS:
             raise SettingsError(f"{source}: no setting '{key}' here; {REFUSED_SETTINGS[key]}")
-    return make_settings(TrainSettings, mapping, source=source)
+    return make_settings(TrainSettings, with_recipe(mapping), source=source)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 TIMED_IMAGES = 16
-HELP = """Export a network to every format and precision that is installed, and compare size, AP, time and memory.
+HELP = """Measure every format and precision of a network side by side.
 
 \b
   pose benchmark best.safetensors data=people.yaml

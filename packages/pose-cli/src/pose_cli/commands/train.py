@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,14 +16,30 @@ HELP = """Train a network on a data set, from scratch or from weights.
 \b
   pose train data=people.yaml model=yolov8n-pose.yaml epochs=100 imgsz=640
   pose train people.yaml best.safetensors epochs=20
+  pose train data=mine.yaml recipe=few
   pose train resume=runs/train
 """
 
 
-def _settings() -> type[TrainSettings]:
-    from pose_train import TrainSettings
+def _settings() -> type:
+    from dataclasses import dataclass
 
-    return TrainSettings
+    from pose_data import setting
+    from pose_train import TrainSettings, recipe_names
+
+    @dataclass(frozen=True)
+    class Words(TrainSettings):
+        recipe: str = setting(
+            "", f"settings that hold where no word says otherwise: {', '.join(recipe_names())}, or a YAML file"
+        )
+
+    return Words
+
+
+def _make(words: Mapping[str, object]) -> TrainSettings:
+    from pose_train import make_train_settings
+
+    return make_train_settings(words, source="train")
 
 
 def _run(settings: TrainSettings) -> int:
@@ -51,4 +68,4 @@ def _run(settings: TrainSettings) -> int:
     return 0
 
 
-command = WordsCommand("train", settings=_settings, run=_run, help=HELP, places=("model", "data"))
+command = WordsCommand("train", settings=_settings, run=_run, help=HELP, places=("model", "data"), make=_make)

@@ -1,0 +1,56 @@
+"""Recipes: those that come along, one's own, and what wins."""
+
+import pytest
+from pose_data import SettingsError
+from pose_nn import find_architecture
+from pose_train import TrainSettings, make_train_settings, read_recipe, recipe_names
+
+SIZES = ("coco-n", "coco-s", "coco-m", "coco-l", "coco-x", "coco-x-p6")
+
+
+def test_there_is_a_recipe_for_each_size_of_network():
+    assert set(recipe_names()) == {*SIZES, "few", "published"}
+    for name in SIZES:
+        settings = make_train_settings({"recipe": name}, source="train")
+        assert settings.data == "coco-pose"
+        assert settings.imgsz == (1280 if "p6" in name else 640)
+        find_architecture(settings.model)
+    assert len({make_train_settings({"recipe": name}, source="train").model for name in SIZES}) == len(SIZES)
+
+
+def test_the_published_recipe_is_the_defaults():
+    assert make_train_settings({"recipe": "published"}, source="train") == TrainSettings()
+
+
+def test_a_recipe_for_coco_changes_nothing_of_how_is_learnt():
+    usual = TrainSettings()
+    changed = {key for name in SIZES for key in read_recipe(name) if read_recipe(name)[key] != getattr(usual, key)}
+    assert changed == {"model", "data", "epochs", "batch", "imgsz"}
+
+
+def test_own_words_win(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("epochs: 7\nheatmap: 1\n", encoding="utf-8")
+    settings = make_train_settings({"recipe": str(path), "heatmap": 0.0, "batch": 4}, source="train")
+    assert (settings.epochs, settings.heatmap, settings.batch) == (7, 0.0, 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epoch: 3", r"mine\.yaml: no setting 'epoch'; did you mean 'epochs'"),
+        ("epochs: no", r"mine\.yaml: epochs must be"),
+        ("epochs: 3\nepochs: 4", r"mine\.yaml:2: must be YAML; got the key 'epochs' twice"),
+        ("recipe: few", r"mine\.yaml: no setting 'recipe'"),
+    ],
+)
+def test_what_is_wrong_in_a_recipe_is_named_with_its_file(text, message, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError, match=message):
+        make_train_settings({"recipe": str(path)}, source="train")
+
+
+def test_an_unknown_recipe_gets_the_nearest_right_one():
+    with pytest.raises(SettingsError, match="recipe: must be a known name or a YAML file; got 'coco-p6'; did you mean"):
+        read_recipe("coco-p6")
