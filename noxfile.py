@@ -166,7 +166,7 @@ def tensorflow(session: nox.Session) -> None:
     modules = ["tensorflow", "ai_edge_litert"]
     environment = {}
     if npm := shutil.which("npm"):
-        folder = Path(session.create_tmp()).resolve()
+        folder = Path(session.create_tmp()).resolve() / "node"  # tests' own temporary folders must not be inside it
         session.run(npm, "install", "--silent", "--ignore-scripts", "--prefix", str(folder), *TFJS, external=True)
         environment["NODE_PATH"] = str(folder / "node_modules")
         modules.append("node")
