@@ -37,6 +37,16 @@ def alone_and_together(tmp_path_factory):
     return folder / "one", folder / "two"
 
 
+def test_accelerate_launch_starts_the_same_processes(alone_and_together, tmp_path):
+    words = ("--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no")
+    plain = ("--dynamo_backend", "no", "--num_cpu_threads_per_process", "1")
+    command = [sys.executable, "-m", "accelerate.commands.launch", *words, *plain, str(JOB), str(tmp_path)]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "run" / "record.json").read_text())["processes"] == 2
+    assert read_seen(tmp_path) == read_seen(alone_and_together[1])
+
+
 def read_seen(folder):
     return json.loads((folder / "seen.json").read_text(encoding="utf-8"))
 
