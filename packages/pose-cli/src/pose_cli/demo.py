@@ -99,7 +99,7 @@ def _write_people(settings: DemoSettings, folder: Path) -> Path:
             folder,
             train=settings.train_images,
             val=settings.val_images,
-            size=settings.imgsz,
+            size=settings.size,
             seed=settings.seed,
             progress=lambda done, total: status.update(f"drawn {done} of {total} images"),
         )
