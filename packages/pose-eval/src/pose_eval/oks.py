@@ -121,8 +121,8 @@ class HopelessPairs:
     largest variance. And if all points lie in the grown box of a person without labelled points, OKS is exactly 1.
 
     Args:
-        corners: (N, 4) x0 y0 x1 y1 around the points of found people.
-        regions: (M, 4) x0 y0 x1 y1 around the labelled points (or the grown box) of annotated people.
+        corners: (4, N) x0 y0 x1 y1 around the points of found people; numpy is several times faster along rows.
+        regions: (4, M) x0 y0 x1 y1 around the labelled points (or the grown box) of annotated people.
         limits: (M,) squared gap from which on a pair is hopeless.
         labelled: (M,) the person has a labelled point.
     """
@@ -150,21 +150,29 @@ class HopelessPairs:
         limits = np.full(len(regions), np.inf)
         if threshold > 0:
             limits = -2 * np.log(threshold) * _SAFETY * widest * truths.areas
-        return cls(extents, regions, limits, seen)
+        return cls(np.ascontiguousarray(extents.T), np.ascontiguousarray(regions.T), limits, seen)
 
     def keep(self, found: Ints, people: Ints) -> Bools:
         """Say for pairs, (P,) rows each, which of them need a closer look."""
-        corners, regions = self.corners.take(found, axis=0), self.regions.take(people, axis=0)
-        gaps = np.maximum(regions[:, :2] - corners[:, 2:], corners[:, :2] - regions[:, 2:])
-        np.maximum(gaps, 0, out=gaps)
-        gaps *= gaps
-        return np.asarray(gaps[:, 0] + gaps[:, 1] <= self.limits.take(people))
+        squares = np.zeros(len(found))
+        for low, high in ((0, 2), (1, 3)):
+            gaps = self.regions[low].take(people)
+            gaps -= self.corners[high].take(found)
+            beyond = self.corners[low].take(found)
+            beyond -= self.regions[high].take(people)
+            np.maximum(gaps, beyond, out=gaps)
+            np.maximum(gaps, 0, out=gaps)
+            gaps *= gaps
+            squares += gaps
+        return np.asarray(squares <= self.limits.take(people))
 
     def sure(self, found: Ints, people: Ints) -> Bools:
         """Say for pairs, (P,) rows each, which of them have an OKS of exactly 1."""
-        corners, regions = self.corners.take(found, axis=0), self.regions.take(people, axis=0)
-        within = (corners[:, :2] >= regions[:, :2]) & (corners[:, 2:] <= regions[:, 2:])
-        return np.asarray(within[:, 0] & within[:, 1] & ~self.labelled.take(people))
+        within = ~self.labelled.take(people)
+        for low, high in ((0, 2), (1, 3)):
+            within &= self.corners[low].take(found) >= self.regions[low].take(people)
+            within &= self.corners[high].take(found) <= self.regions[high].take(people)
+        return within
 
 
 def _labelled_region(truths: OksTruths, rows: Ints) -> tuple[Floats, Floats]:
