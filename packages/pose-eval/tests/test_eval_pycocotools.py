@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pose_eval import COCO_SIGMAS, AreaRange, box_rules, evaluate_coco, keypoint_rules
 from pose_eval.compat import COCO, COCOeval
 
-EXAMPLES = int(os.environ.get("POSE_EVAL_EXAMPLES", "500"))
+EXAMPLES = int(os.environ.get("POSE_EVAL_EXAMPLES", "700"))
 DATA = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 PAIRS = [
     ("oks/xtcoco_example_coco_val.json", "oks/xtcoco_example_coco_preds.json", "xtcoco_coco"),
