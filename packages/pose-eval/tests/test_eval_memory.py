@@ -4,6 +4,7 @@ import gc
 
 import numpy as np
 import pytest
+from pose_eval import memory
 from pose_eval.memory import small_pages, without_garbage_collection
 
 
@@ -23,8 +24,7 @@ def test_numpy_asks_for_pages_as_before_afterwards(monkeypatch):
         asked.append(value)
         return asked[-2]
 
-    core = getattr(np, "_core", None) or np.core
-    monkeypatch.setattr(core.multiarray, "_set_madvise_hugepage", switch)
+    monkeypatch.setattr(memory, "_find_switch", lambda: switch)
     with small_pages():
         assert asked == [True, False]
     assert asked == [True, False, True]
@@ -34,7 +34,13 @@ def test_numpy_asks_for_pages_as_before_afterwards(monkeypatch):
 
 
 def test_a_numpy_without_the_switch_does_as_well(monkeypatch):
-    core = getattr(np, "_core", None) or np.core
-    monkeypatch.delattr(core.multiarray, "_set_madvise_hugepage")
+    monkeypatch.setattr(memory, "_find_switch", lambda: None)
     with small_pages():
         assert np.ones(1 << 20).sum() == 1 << 20
+
+
+def test_the_switch_of_this_numpy_is_found():
+    switch = memory._find_switch()
+    assert switch is not None
+    before = switch(False)
+    assert switch(before) is False

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -27,14 +28,12 @@ def small_pages() -> Iterator[None]:
     numpy asks the system for huge ones from 4 MB on. Where none is at hand, as in a virtual machine, making one takes
     milliseconds: a third of the time of a large evaluation.
     """
-    core = getattr(np, "_core", None) or getattr(np, "core", None)
-    switch = getattr(getattr(core, "multiarray", None), "_set_madvise_hugepage", None)  # it has no public name
-    before = switch(False) if switch else None
+    switch = _find_switch() or (lambda asked: asked)
+    before = switch(False)
     try:
         yield
     finally:
-        if switch:
-            switch(before)
+        switch(before)
 
 
 @contextmanager
@@ -47,3 +46,9 @@ def without_garbage_collection() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def _find_switch() -> Callable[[bool], bool] | None:
+    """Find numpy's own switch, which has no public name and moved in numpy 2."""
+    modules = (sys.modules.get(name) for name in ("numpy._core.multiarray", "numpy.core.multiarray"))
+    return next((switch for one in modules if (switch := getattr(one, "_set_madvise_hugepage", None))), None)
