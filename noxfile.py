@@ -167,11 +167,13 @@ def tensorflow(session: nox.Session) -> None:
     environment = {}
     if npm := shutil.which("npm"):
         folder = Path(session.create_tmp()).resolve() / "node"  # tests' own temporary folders must not be inside it
-        session.run(npm, "install", "--silent", "--ignore-scripts", "--prefix", str(folder), *TFJS, external=True)
+        fetch = (npm, "install", "--silent", "--ignore-scripts", "--prefix", str(folder), *TFJS)
+        session.run(*fetch, external=True, success_codes=range(256))
         environment["NODE_PATH"] = str(folder / "node_modules")
+    if (Path(environment.get("NODE_PATH", "")) / "@tensorflow" / "tfjs").is_dir():
         modules.append("node")
     else:
-        session.log("npm is not on the PATH: TF.js is left out")
+        session.log("npm is not on the PATH, or its registry gave no TF.js: TF.js is left out")
     extras = ("convert", "tensorflow", "tflite", "litert")
     try_export(session, extras, tests=("tensorflow", "tflite", "tfjs"), must=modules, environment=environment)
 
