@@ -127,6 +127,7 @@ def test_records_that_are_spelled_alike_are_read_as_columns(spelling, piece, mak
         ('"score": 0.5', '"score": 0.5, "note": 1'),
         ('"image_id": 3', '"image_id": 3.5'),
         ('"image_id": 3', '"image_id": 9007199254740993'),
+        ('"image_id": 3', '"image_id": 1e300'),
         ("}]", "}"),
         ("}]", "}]]"),
         ("}]", "},]"),

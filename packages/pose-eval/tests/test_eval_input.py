@@ -183,7 +183,7 @@ def test_annotations_with_one_id_each_count_and_are_named(make):
 
 @pytest.mark.filterwarnings("error")
 def test_clean_files_give_no_warning(good):
-    evaluate_coco(*good, sigmas=SIGMAS)
+    assert evaluate_coco(*good, sigmas=SIGMAS).stats[0] == pytest.approx(1)
 
 
 def test_keypoints_without_categories_are_compared_and_named(make):

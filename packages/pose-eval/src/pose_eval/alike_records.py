@@ -211,7 +211,9 @@ class _Numbers:
 
 
 def _whole(values: Floats) -> Ints:
+    if (np.abs(values) >= _EXACT).any():
+        raise LookupError
     whole = values.astype(np.int64)
-    if (whole != values).any() or (np.abs(values) >= _EXACT).any():
+    if (whole != values).any():
         raise LookupError
     return whole
