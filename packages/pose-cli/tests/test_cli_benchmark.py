@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from pose_cli.benchmark_picture import draw_picture
+from pose_data import StageTimes
 from pose_export import FileTimes, Measurement
 
 
@@ -20,7 +21,7 @@ def test_formats_are_measured_and_the_results_kept(run, weights, dataset, in_emp
     folder = in_empty_folder / "runs" / "benchmark"
     record = json.loads((folder / "benchmark.json").read_text(encoding="utf-8"))
     assert [one["precision"] for one in record] == ["fp32", "fp16"]
-    assert record[0]["times"]["network"] > 0
+    assert record[0]["times"]["stages"]["network"] > 0
     assert cv2.imread(str(folder / "benchmark.png")).shape == (520, 860, 3)
     assert sorted(path.name for path in (folder / "files").iterdir()) == ["tiny-fp16.onnx", "tiny-fp32.onnx"]
 
@@ -42,7 +43,7 @@ def test_words_that_can_not_be_meant_leave_nothing_behind(word, message, run, we
 
 
 def make_measured(format_: str, precision: str, *, ms: float, ap: float | None) -> Measurement:
-    return Measurement(format_, precision, "passed", 6.0, ap, FileTimes(0.1, ms, 0.1, 100.0))
+    return Measurement(format_, precision, "passed", 6.0, ap, FileTimes(StageTimes(0.1, ms, 0.1), 100.0))
 
 
 def test_picture_has_a_point_for_each_measurement_and_faster_ones_to_the_left() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pose_data import ExportError, ModelCard
-from pose_export import FORMATS, FileTimes, benchmark, plan_benchmark
+from pose_export import FORMATS, benchmark, plan_benchmark
 from pose_export.timing import time_apart, time_here
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def test_files_are_measured_and_what_is_not_installed_is_named(
     assert (onnx.format, onnx.precision, onnx.status, onnx.ap) == ("onnx", "fp32", "passed", 0.25)
     assert onnx.megabytes == pytest.approx((tmp_path / "best-fp32.onnx").stat().st_size / 1e6)
     assert onnx.times is not None
-    assert min(onnx.times.preprocess, onnx.times.network, onnx.times.select) > 0
+    assert min(onnx.times.stages.preprocess, onnx.times.stages.network, onnx.times.stages.select) > 0
     assert 20 < onnx.times.memory < 2000
     assert openvino.status.startswith("not installed: exporting to openvino needs packages that are not installed")
     assert (openvino.megabytes, openvino.ap, openvino.times) == (None, None, None)
@@ -89,5 +89,4 @@ def test_time_is_the_median_of_the_calls_that_count(
 
     monkeypatch.setattr("pose_export.timing.load", lambda path, threads: Clocked())
     times = time_here(tmp_path, list(noise), calls=3, threads=None)
-    assert (times.preprocess, times.network, times.select, times.total) == (2.0, 4.0, 6.0, 12.0)
-    assert isinstance(times, FileTimes)
+    assert times.stages == StageTimes(2.0, 4.0, 6.0)

@@ -34,7 +34,7 @@ def write_picture(path: Path, measured: Sequence[Measurement]) -> None:
 def draw_picture(measured: Sequence[Measurement]) -> NDArray[np.uint8]:
     """Draw (520, 860, 3) uint8 RGB."""
     picture = np.full((*SIZE, 3), _PAPER, np.uint8)
-    times = np.array([one.times.total for one in measured if one.times is not None])
+    times = np.array([one.times.stages.total for one in measured if one.times is not None])
     values = np.array([max(one.ap or 0.0, 0.0) for one in measured])
     axes = _Axes.around(times, values)
     axes.draw(picture)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pose_data import ExportError, ModelCard, PoseError, Predictor
 
-from pose_export.export import export
+from pose_export.export import ExportResult, export
 from pose_export.formats import FORMATS, Format, get_format
 from pose_export.requirements import what_is_missing
 from pose_export.timing import FileTimes, time_apart
@@ -78,38 +79,64 @@ def benchmark(
         ExportError: an unknown format or precision.
     """
     pairs = plan_benchmark(formats, precisions)
-    tell = progress or (lambda _: None)
-    shown = images or _draw_people()
-    stem = "best" if isinstance(checkpoint, tuple) else Path(checkpoint).stem
+    bench = _Bench(
+        output=Path(output),
+        stem="best" if isinstance(checkpoint, tuple) else Path(checkpoint).stem,
+        export=partial(export, checkpoint, images=images, measure_ap=measure_ap, force=True),
+        imgsz=imgsz,
+        calibration=calibration,
+        timed=partial(time_apart, images=images or _draw_people(), calls=calls, threads=threads),
+        tell=progress or (lambda _: None),
+    )
+    return tuple(bench.measure(row, precision) for row, precision in pairs)
 
-    def measure(row: Format, precision: str) -> Measurement:
-        missing = what_is_missing(row, int8=precision == "int8")
+
+@dataclass(frozen=True)
+class _Bench:
+    """One network, and what is the same for all of its files.
+
+    Args:
+        output: folder for the files.
+        stem: how their names begin.
+        export: of the network; lacks what differs from file to file.
+        imgsz: size of the input, for formats that have a choice.
+        calibration: for int8.
+        timed: times a file.
+        tell: told what is being done.
+    """
+
+    output: Path
+    stem: str
+    export: Callable[..., ExportResult]
+    imgsz: int | tuple[int, int] | None
+    calibration: Sequence[NDArray[np.uint8]] | Path | str | None
+    timed: Callable[[Path], FileTimes]
+    tell: Tell
+
+    def measure(self, row: Format, precision: str) -> Measurement:
+        """Make and measure the file of one format and precision, or say why there is none."""
+        name, in_8_bit = f"{row.name} {precision}", precision == "int8"
+        missing = what_is_missing(row, int8=in_8_bit)
         if missing:
             return Measurement(row.name, precision, f"not installed: {missing}")
         try:
-            result = export(
-                checkpoint,
+            result = self.export(
                 format=row.name,
-                output=Path(output) / f"{stem}-{precision}{row.suffix}",
-                imgsz=imgsz if "imgsz" in row.options else None,
+                output=self.output / f"{self.stem}-{precision}{row.suffix}",
+                imgsz=self.imgsz if "imgsz" in row.options else None,
                 half=precision == "fp16",
-                int8=precision == "int8",
-                images=images,
-                calibration=calibration if precision == "int8" else None,
-                measure_ap=measure_ap,
-                force=True,
-                progress=lambda words: tell(f"{row.name} {precision}: {words}"),
+                int8=in_8_bit,
+                calibration=self.calibration if in_8_bit else None,
+                progress=lambda words: self.tell(f"{name}: {words}"),
             )
             ap = None if result.parity is None else result.parity.ap
             if row.why_not_run:
                 return Measurement(row.name, precision, result.status, result.megabytes, ap)
-            tell(f"{row.name} {precision}: measuring its time")
-            times = time_apart(result.path, shown, calls=calls, threads=threads)
+            self.tell(f"{name}: measuring its time")
+            times = self.timed(result.path)
             return Measurement(row.name, precision, result.status, result.megabytes, ap, times)
         except PoseError as error:
             return Measurement(row.name, precision, f"failed: {error}")
-
-    return tuple(measure(row, precision) for row, precision in pairs)
 
 
 def plan_benchmark(

@@ -25,21 +25,12 @@ class FileTimes:
     """What a file takes for one image.
 
     Args:
-        preprocess: median milliseconds of resizing and padding.
-        network: of the runtime.
-        select: of the way to people in image pixels.
+        stages: median milliseconds of each stage.
         memory: most memory that its process held at any time, in millions of bytes.
     """
 
-    preprocess: float
-    network: float
-    select: float
+    stages: StageTimes
     memory: float
-
-    @property
-    def total(self) -> float:
-        """Milliseconds of the three stages."""
-        return self.preprocess + self.network + self.select
 
 
 def time_apart(
@@ -65,7 +56,8 @@ def time_apart(
     if done.returncode or not lines:
         last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
         raise ExportError(f"{path}: can't be timed; its process says: {last}; try pose_export.load on it")
-    return FileTimes(**json.loads(lines[-1]))
+    figures = json.loads(lines[-1])
+    return FileTimes(StageTimes(**figures["stages"]), figures["memory"])
 
 
 def time_here(path: Path, images: Sequence[NDArray[np.uint8]], *, calls: int, threads: int | None) -> FileTimes:
@@ -74,8 +66,8 @@ def time_here(path: Path, images: Sequence[NDArray[np.uint8]], *, calls: int, th
     times: list[StageTimes] = []
     for call in range(WARM_CALLS + calls):
         times.append(predictor.timed([images[call % len(images)]])[1])
-    preprocess, network, select = np.median([astuple(one) for one in times[WARM_CALLS:]], axis=0).tolist()
-    return FileTimes(preprocess, network, select, peak_memory())
+    medians = np.median([astuple(one) for one in times[WARM_CALLS:]], axis=0).tolist()
+    return FileTimes(StageTimes(*medians), peak_memory())
 
 
 def peak_memory() -> float:

@@ -109,9 +109,9 @@ def _figures(one: Measurement) -> tuple[str, ...]:
     ap = "" if one.ap is None else f"{one.ap:.4f}"
     if one.times is None:
         return (size, ap, "", "", "", "", "")
-    t = one.times
-    stages = tuple(f"{stage:.1f}" for stage in (t.preprocess, t.network, t.select))
-    return (size, ap, *stages, f"{1000 / t.total:.1f}", f"{t.memory:.0f}")
+    stages = one.times.stages
+    shown = tuple(f"{stage:.1f}" for stage in (stages.preprocess, stages.network, stages.select))
+    return (size, ap, *shown, f"{1000 / stages.total:.1f}", f"{one.times.memory:.0f}")
 
 
 def _data_of(model: Path) -> str:
