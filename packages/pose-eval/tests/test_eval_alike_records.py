@@ -122,6 +122,8 @@ def test_records_that_are_spelled_alike_are_read_as_columns(spelling, piece, mak
         ("1.0, 2.0]", "1.0, 2.0]]"),
         ('"score": 0.5', '"score": 0.5, 7'),
         ('"score": 0.5', '"score": null'),
+        ('"score": 0.5', '"score": 1e999'),
+        ('"score": 0.5', '"score": NaN'),
         ('"score": 0.5', '"score": "0.5"'),
         ('"score": 0.5', '"Score": 0.5'),
         ('"score": 0.5', '"score": 0.5, "note": 1'),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from pose_data import setting
+from pose_data import atomic_path, setting
 from pose_export import FORMATS, PRECISIONS, Measurement
 
 from pose_cli.command import WordsCommand
@@ -84,7 +84,8 @@ def _run(settings: BenchmarkSettings) -> int:
     for one in measured:
         if one.status != "passed":
             click.echo(f"{one.format} {one.precision}: {one.status}", err=True)
-    (folder / "benchmark.json").write_text(json.dumps([asdict(one) for one in measured], indent=1), encoding="utf-8")
+    with atomic_path(folder / "benchmark.json") as temporary:
+        temporary.write_text(json.dumps([asdict(one) for one in measured], indent=1), encoding="utf-8")
     write_picture(folder / "benchmark.png", measured)
     click.echo(f"benchmark.json and benchmark.png are in {folder}")
     return int(all(one.times is None for one in measured))
