@@ -158,6 +158,8 @@ def alone(session: nox.Session, package: Package) -> None:
             session.log(f"{package.name} with {oldest}")
             session.install("-q", oldest)
             session.run("python", "-m", "pytest", *settings, "tests", *session.posargs, env=ONE_THREAD)
+    # What passed is of no more use, and these environments together would take ten gigabytes; what failed stays.
+    shutil.rmtree(session.virtualenv.location)
 
 
 @nox.session(requires=["wheels"])
