@@ -49,6 +49,25 @@ def test_sizes_and_paths_are_known_without_pixels(write_dataset, tmp_path: Path)
     assert dataset.image_id(0) == 0
 
 
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_larger_images_are_made_smaller_and_their_labels_with_them(
+    write_dataset, write_image, row: str, tmp_path: Path, suffix: str
+):
+    settings = read_data_settings(write_dataset({}))
+    write_image(tmp_path / f"images/train/a.{suffix}", height=81, width=163)
+    (tmp_path / "labels/train").mkdir(parents=True)
+    (tmp_path / "labels/train/a.txt").write_text(row, encoding="utf-8")
+    whole = open_dataset(settings, "train")
+    small = whole.shrunk(40)
+    assert small.size(0) == (20, 40)
+    assert small[0].image.shape == (20, 40, 3)
+    scale = np.array([40 / 163, 20 / 81])
+    np.testing.assert_allclose(small[0].targets.keypoints, whole.targets(0).keypoints * scale, rtol=1e-5)
+    np.testing.assert_allclose(small.targets(0).areas, whole.targets(0).areas * scale.prod(), rtol=1e-5)
+    assert np.array_equal(small.targets(0).boxes, small[0].targets.boxes)
+    assert whole.shrunk(200)[0].image.shape == (81, 163, 3)
+
+
 def test_a_data_set_can_be_walked_through(write_dataset):
     dataset = open_dataset(read_data_settings(write_dataset()), "train")
     assert [sample.name for sample in dataset] == ["a.png", "b.png", "c.png"]

@@ -154,3 +154,31 @@ def test_reading_leaves_the_file_as_it_is(tmp_path: Path):
     with pytest.raises(DataError):
         read_image(file)
     assert file.read_bytes() == data
+
+
+@pytest.mark.parametrize(
+    ("longest", "size"), [(48, (32, 48)), (25, (32, 48)), (24, (16, 24)), (12, (8, 12)), (1, (4, 6))]
+)
+def test_a_jpeg_is_decoded_no_larger_than_it_must_be(tmp_path: Path, longest: int, size: tuple[int, int]):
+    file = tmp_path / "a.jpg"
+    file.write_bytes(encode(".jpg"))
+    assert read_image(file, longest=longest).shape == (*size, 3)
+
+
+def test_a_reduced_jpeg_is_the_whole_one_made_smaller(tmp_path: Path):
+    smooth = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 255, (121, 203, 3), np.uint8), (0, 0), 5)
+    file = tmp_path / "a.jpg"
+    file.write_bytes(cv2.imencode(".jpg", smooth, (cv2.IMWRITE_JPEG_QUALITY, 98))[1].tobytes())
+    reduced = read_image(file, longest=100)
+    assert reduced.shape == (61, 102, 3)  # rounded up
+    whole = cv2.resize(read_image(file), (102, 61), interpolation=cv2.INTER_AREA)
+    assert np.abs(reduced.astype(int) - whole.astype(int)).mean() < 2
+
+
+def test_a_reduced_jpeg_is_turned_upright():
+    data = jpeg_with_exif(6)
+    assert np.array_equal(decode_image(data, name="a", longest=24)[4::8, 4::8] > 127, np.rot90(BLOCKS, -1) > 127)
+
+
+def test_other_files_are_decoded_whole():
+    assert decode_image(encode(".png"), name="a", longest=6).shape == (32, 48, 3)

@@ -8,7 +8,7 @@ import torch
 from pose_data import DrawnPeople, PoseTargets, Sample, SettingsError, open_dataset, read_data_settings, write_people
 from pose_nn import RawOutputs, load_checkpoint
 from pose_train import BatchTargets, MessageEvent, PoseLoss, assign, make_batch
-from pose_train.data import OneClass, image_name
+from pose_train.data import OneClass, image_name, open_run_data
 from pose_train.kept_images import KeptImages, StoredImages
 from pose_train.learner import resize_batch
 from pose_train.optimizer import make_optimizer
@@ -190,6 +190,16 @@ def test_images_are_stored_once_and_read_back_the_same(tmp_path):
     for index in range(3):
         assert (stored[index].image == dataset[index].image).all()
         assert stored[index].name == dataset[index].name
+    smaller = StoredImages(dataset.shrunk(32), tmp_path / "cache")
+    assert smaller[0].image.shape == (32, 32, 3)
+    assert stored[0].image.shape == (64, 64, 3)
+
+
+def test_images_are_read_no_larger_than_they_are_learnt(tiny, tmp_path):
+    data = write_people(tmp_path / "people", train=2, val=1, size=128)
+    opened = open_run_data(tiny.settings(tmp_path, data=str(data), imgsz=64), None, None)
+    assert opened.learnt[0].image.shape == (64, 64, 3)
+    assert opened.held_out[0].image.shape == (128, 128, 3)
 
 
 def test_images_that_are_no_files_are_not_stored(tiny, tmp_path):

@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     from pose_data.datasets.image_write import write_image
     from pose_data.datasets.images import IMAGE_SUFFIXES, decode_image, image_size, read_image
     from pose_data.datasets.label_rows import LabelForm
-    from pose_data.datasets.mosaic import mosaic, shrink
+    from pose_data.datasets.mosaic import mosaic
     from pose_data.datasets.people import DrawnPeople
     from pose_data.datasets.people_write import write_people
     from pose_data.datasets.sample import Sample, Samples
+    from pose_data.datasets.shrink import shrink
     from pose_data.datasets.split import CocoSource, DrawnSource, ImageSource, Source
     from pose_data.datasets.warp import affine
     from pose_data.datasets.yolo import AREA_OF_BOX, format_labels, read_labels, write_labels
@@ -115,16 +116,14 @@ _HOMES = {
         "read_image",
     ),
     "datasets.label_rows": ("LabelForm",),
-    "datasets.mosaic": (
-        "mosaic",
-        "shrink",
-    ),
+    "datasets.mosaic": ("mosaic",),
     "datasets.people": ("DrawnPeople",),
     "datasets.people_write": ("write_people",),
     "datasets.sample": (
         "Sample",
         "Samples",
     ),
+    "datasets.shrink": ("shrink",),
     "datasets.split": (
         "CocoSource",
         "DrawnSource",

@@ -47,7 +47,7 @@ def open_run_data(settings: TrainSettings, learnt: Samples | None, held_out: Sam
         PoseError: a data set that can't be used.
     """
     if learnt is None:
-        learnt = _open(settings, "train")
+        learnt = _shrunk(_open(settings, "train"), settings.imgsz)
     if held_out is None and settings.val:
         held_out = _open(settings, settings.split)
     if not settings.val:
@@ -126,6 +126,11 @@ def _of_one_class(targets: PoseTargets) -> PoseTargets:
 def _open(settings: TrainSettings, split: str) -> Samples:
     data = read_data_settings(settings.data)
     return open_dataset(data, split, cache_dir=cache_folder(settings), skip_bad=settings.skip_bad)
+
+
+def _shrunk(samples: Samples, longest: int) -> Samples:
+    """Read images no larger than they are learnt: augmentation would shrink them first anyway."""
+    return samples.shrunk(longest) if isinstance(samples, PoseDataset) else samples
 
 
 def _notes(samples: Samples | None) -> tuple[str, ...]:

@@ -47,7 +47,8 @@ class StoredImages:
 
     Args:
         samples: the data set.
-        folder: of the arrays; each is named by path, size and time of its image, so that a changed one is read anew.
+        folder: of the arrays; each is named by path, size and time of its image and by how it is shrunk, so that a
+            changed one is read anew.
 
     Raises:
         SettingsError: the images aren't files.
@@ -87,5 +88,5 @@ class StoredImages:
 
     def _stored(self, path: Path) -> Path:
         state = path.stat()
-        key = f"{path.resolve()}|{state.st_size}|{state.st_mtime_ns}"
+        key = f"{path.resolve()}|{state.st_size}|{state.st_mtime_ns}|{self.samples.longest}"
         return self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"

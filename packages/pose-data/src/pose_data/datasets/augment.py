@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_data.datasets.mosaic import TILES, mosaic_pieces, shrink
+from pose_data.datasets.mosaic import TILES, mosaic_pieces
 from pose_data.datasets.sample import Samples
+from pose_data.datasets.shrink import shrink
 from pose_data.datasets.warp import Piece, draw_matrix, render
 from pose_data.errors import SettingsError
 from pose_data.poses import PoseTargets, concatenate

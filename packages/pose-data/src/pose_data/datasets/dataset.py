@@ -18,9 +18,11 @@ from pose_data.datasets.index import Index, index_coco, index_labels, label_path
 from pose_data.datasets.label_rows import LabelForm
 from pose_data.datasets.people import DrawnPeople
 from pose_data.datasets.sample import Sample
+from pose_data.datasets.shrink import resize_to, shrunk_place
 from pose_data.datasets.split import CocoSource, DrawnSource, ImageSource, find_images, images_below
 from pose_data.errors import DataError, SettingsError
 from pose_data.poses import PoseTargets
+from pose_data.predict.letterbox import Letterbox
 from pose_data.skeleton import Skeleton
 
 _log = logging.getLogger(__name__)
@@ -36,6 +38,8 @@ class PoseDataset:
         keypoint_dims: 3 when visibility is labelled, 2 when it isn't.
         index: files, sizes and labels of all images.
         category_ids: the COCO id of each class; 1 to C where there is no COCO file.
+        longest: larger images are made to have this many pixels on their longer side, and their labels with them;
+            None leaves them as they are.
     """
 
     names: tuple[str, ...]
@@ -43,6 +47,7 @@ class PoseDataset:
     keypoint_dims: int
     index: Index
     category_ids: tuple[int, ...]
+    longest: int | None = None
 
     def __len__(self) -> int:
         return len(self.index.paths)
@@ -54,28 +59,29 @@ class PoseDataset:
             DataError: the image can't be read, or has changed its size since the labels were read.
         """
         path = self.image_path(index)
-        image = read_image(path)
-        if image.shape[:2] != self.size(index):
-            height, width = self.size(index)
+        image = read_image(path, longest=self.longest)
+        place = self._place(index)
+        if not _is_whole_or_reduced(image.shape, place.image_size, reduced=self.longest is not None):
+            height, width = place.image_size
             raise DataError(
                 f"{path}: must be {width} x {height} pixels, as it was when the data set was opened; "
                 f"got {image.shape[1]} x {image.shape[0]}; open the data set again"
             )
-        return Sample(image, self.targets(index), path.name)
+        return Sample(resize_to(image, place.resized), self.targets(index), path.name)
 
     def targets(self, index: int) -> PoseTargets:
         """The labels of one image alone, without reading its pixels."""
         i = self._checked(index)
-        return self.index.targets[int(self.index.offsets[i]) : int(self.index.offsets[i + 1])]
+        targets = self.index.targets[int(self.index.offsets[i]) : int(self.index.offsets[i + 1])]
+        return targets if self.longest is None else self._place(i).to_input(targets)
 
     def image_path(self, index: int) -> Path:
         """The file of one image."""
         return self.index.paths[self._checked(index)]
 
     def size(self, index: int) -> tuple[int, int]:
-        """(height, width) of one image, without reading its pixels."""
-        height, width = self.index.sizes[self._checked(index)].tolist()
-        return height, width
+        """(height, width) of one image as it is handed out, without reading its pixels."""
+        return self._place(index).resized
 
     def image_id(self, index: int) -> int:
         """The COCO id of one image; its index where there is no COCO file."""
@@ -90,6 +96,19 @@ class PoseDataset:
     def notes(self) -> tuple[str, ...]:
         """What was left out or made up by rule, with counts."""
         return self.index.notes
+
+    def shrunk(self, longest: int) -> PoseDataset:
+        """Return the same data set with larger images made smaller as they are read, which is faster and takes less.
+
+        Args:
+            longest: pixels of the longer side.
+        """
+        return replace(self, longest=longest)
+
+    def _place(self, index: int) -> Letterbox:
+        """Say what becomes of the pixels of an image file."""
+        height, width = self.index.sizes[self._checked(index)].tolist()
+        return shrunk_place((height, width), self.longest or max(height, width))
 
     def _checked(self, index: int) -> int:
         if not -len(self) <= index < len(self):
@@ -126,6 +145,12 @@ def open_dataset(
     except SettingsError as error:
         raise SettingsError(f"{settings.file}: {split}: {error}{_download_hint(settings)}") from error
     return _without_faults(dataset, f"{settings.file}: {split}", skip_bad=skip_bad)
+
+
+def _is_whole_or_reduced(shape: tuple[int, ...], size: tuple[int, int], *, reduced: bool) -> bool:
+    """Whether an image (H, W, 3) is one of (height, width), or that at a half, a quarter or an eighth."""
+    parts = (1, 2, 4, 8) if reduced else (1,)
+    return any(shape[:2] == (-(-size[0] // part), -(-size[1] // part)) for part in parts)
 
 
 def index_split(settings: DataSettings, source: ImageSource | CocoSource, cache_dir: Path | None = None) -> Index:

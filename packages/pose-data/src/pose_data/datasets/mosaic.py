@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pose_data.datasets.shrink import shrink
 from pose_data.datasets.warp import Piece, render
 from pose_data.poses import PoseTargets
-from pose_data.predict.letterbox import Letterbox
 
 TILES = 4
 
@@ -49,24 +47,6 @@ def mosaic_pieces(
         _piece(*shrink(image, targets, size), size, (x, y), right=bool(place % 2), bottom=place >= TILES // 2)
         for place, (image, targets) in enumerate(samples)
     ]
-
-
-def shrink(image: NDArray[np.uint8], targets: PoseTargets, size: int) -> tuple[NDArray[np.uint8], PoseTargets]:
-    """Make the longest side of a larger image S pixels, as validation does too; leave a smaller one alone.
-
-    Args:
-        image: (H, W, 3) uint8.
-        targets: in pixels of the image.
-        size: S.
-    """
-    height, width = image.shape[:2]
-    if max(height, width) <= size:
-        return image, targets
-    ratio = size / max(height, width)
-    to_width, to_height = (min(math.ceil(side * ratio), size) for side in (width, height))
-    place = Letterbox((height, width), (to_height, to_width), (to_height, to_width), (0, 0))
-    resized = cv2.resize(image, (to_width, to_height), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(resized, np.uint8), place.to_input(targets)
 
 
 def _piece(
