@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from pose_cli.progress import duration, progress_shown
 from pose_data import COCO_PERSON, ModelCard
-from pose_nn import build_network, save_checkpoint
+from pose_nn import build_network, load_checkpoint, save_checkpoint
 from pose_train import EpochEvent, StartEvent, StepEvent, TrainEvent, TrainSettings, ValidationEvent, train
 from rich.console import Console
 
@@ -26,6 +26,24 @@ def test_train_prints_every_epoch_and_where_the_weights_are(run, dataset, weight
     assert "epoch 1/1" in outcome.err
     assert "best weights: runs/train/weights/best.safetensors" in outcome.out
     assert Path("runs/train/weights/best.safetensors").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "origin"),
+    [
+        ((), "started from people-n.safetensors"),
+        (("model=",), "started from people-n.safetensors"),
+        (("model=yolov8n-pose.yaml",), "trained from scratch"),
+        (("recipe=published",), "trained from scratch"),
+    ],
+)
+def test_train_begins_with_the_shipped_weights_unless_a_network_is_named(
+    run, dataset, in_empty_folder, words: tuple[str, ...], origin: str
+) -> None:
+    outcome = run("train", f"data={dataset}", *words, *TINY, "val=False", "plots=False")
+    assert outcome.status == 0, outcome.err
+    assert ("tensors taken" in outcome.err) == origin.startswith("started")
+    assert origin in load_checkpoint(Path("runs/train/weights/last.safetensors")).card.provenance
 
 
 def test_train_with_a_mistyped_word_is_one_line(run) -> None:

@@ -22,6 +22,14 @@ def test_the_published_recipe_is_the_defaults():
     assert make_train_settings({"recipe": "published"}, source="train") == TrainSettings()
 
 
+def test_defaults_hold_where_neither_words_nor_recipe_say():
+    defaults = {"model": "mine.safetensors", "epochs": 7}
+    few = make_train_settings({"recipe": "few"}, source="train", defaults=defaults)
+    assert (few.model, few.epochs) == ("mine.safetensors", read_recipe("few")["epochs"])
+    assert make_train_settings({"recipe": "published"}, source="train", defaults=defaults).model == "yolov8n-pose"
+    assert make_train_settings({"epochs": 3}, source="train", defaults=defaults).epochs == 3
+
+
 def test_a_recipe_for_coco_changes_nothing_of_how_is_learnt():
     usual = TrainSettings()
     changed = {key for name in SIZES for key in read_recipe(name) if read_recipe(name)[key] != getattr(usual, key)}

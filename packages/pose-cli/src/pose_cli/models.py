@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SHIPPED_WEIGHTS = "people-n.safetensors"
+LEARNER_HELP = "file of weights to learn on, or a network's name to begin from scratch; empty takes the shipped weights"
 
 
 def shipped_weights() -> Path:
@@ -130,5 +131,5 @@ def load_transferred(model: str, weights: str) -> tuple[PoseNet, ModelCard]:
     else:
         own = load_checkpoint(model_file(model))
         net, card = own.net, own.card
-    transfer(net, source.net.state_dict())
+    transfer(net, source.net.state_dict(), keypoints=(source.card.skeleton.names, card.skeleton.names))
     return net, card

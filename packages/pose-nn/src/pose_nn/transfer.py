@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from pose_nn.carry_keypoints import SharedKeypoints, carry_keypoints
 from pose_nn.network import PoseNet
 
 SHOWN = 3  # names per kind in the report's text
@@ -34,12 +35,14 @@ class TransferReport:
         reshaped: in both, in different shapes; the network keeps its own.
         missing: only in the network, which keeps its own.
         unused: only in the given weights.
+        fresh_keypoints: names of keypoints that the given weights don't know, where keypoints were told by name.
     """
 
     taken: tuple[str, ...]
     reshaped: tuple[Mismatch, ...]
     missing: tuple[str, ...]
     unused: tuple[str, ...]
+    fresh_keypoints: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         total = len(self.taken) + len(self.reshaped) + len(self.missing)
@@ -47,17 +50,27 @@ class TransferReport:
         parts += _sentence(self.reshaped, "{} of another shape start fresh")
         parts += _sentence(self.missing, "{} not given start fresh")
         parts += _sentence(self.unused, "{} given and not used")
+        parts += _sentence(self.fresh_keypoints, "{} keypoints it doesn't know start fresh")
         return "; ".join(parts)
 
 
-def transfer(net: PoseNet, state: Mapping[str, Tensor]) -> TransferReport:
+def transfer(
+    net: PoseNet, state: Mapping[str, Tensor], *, keypoints: tuple[Sequence[str], Sequence[str]] | None = None
+) -> TransferReport:
     """Copy into a network every given tensor that fits by name and shape.
 
     Args:
         net: changed in place.
         state: tensors by name, of any floating type.
+        keypoints: names of the given keypoints and of the network's. Where they differ, those that both have keep what
+            was learnt of them, whatever their place and number. None goes by shape alone.
     """
     own = net.state_dict()
+    fresh: tuple[str, ...] = ()
+    if keypoints is not None:
+        shared = SharedKeypoints(tuple(keypoints[0]), tuple(keypoints[1]))
+        if not shared.by_place:
+            state, fresh = carry_keypoints(state, own, shared), shared.fresh
     fits = {name: tensor for name, tensor in state.items() if name in own and tensor.shape == own[name].shape}
     with torch.no_grad():
         for name, tensor in fits.items():
@@ -71,6 +84,7 @@ def transfer(net: PoseNet, state: Mapping[str, Tensor]) -> TransferReport:
         ),
         missing=tuple(name for name in own if name not in state),
         unused=tuple(name for name in state if name not in own),
+        fresh_keypoints=fresh,
     )
 
 

@@ -52,12 +52,15 @@ REFUSED_SETTINGS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def make_train_settings(mapping: Mapping[str, object], *, source: str) -> TrainSettings:
+def make_train_settings(
+    mapping: Mapping[str, object], *, source: str, defaults: Mapping[str, object] | None = None
+) -> TrainSettings:
     """Make settings from keys and values; a word of other trainers is refused with what to write instead.
 
     Args:
         mapping: values by name; `recipe` names settings that hold where the mapping has none of its own.
         source: the file or the place that errors name.
+        defaults: settings that hold where neither the mapping nor the recipe has them.
 
     Raises:
         SettingsError: an unknown key, a wrong type or a value out of range.
@@ -65,4 +68,4 @@ def make_train_settings(mapping: Mapping[str, object], *, source: str) -> TrainS
     for key in mapping:
         if key in REFUSED_SETTINGS:
             raise SettingsError(f"{source}: no setting '{key}' here; {REFUSED_SETTINGS[key]}")
-    return make_settings(TrainSettings, with_recipe(mapping), source=source)
+    return make_settings(TrainSettings, {**(defaults or {}), **with_recipe(mapping)}, source=source)

@@ -52,7 +52,9 @@ def _from_checkpoint(
 ) -> Start:
     checkpoint = load_checkpoint(path)
     net = _new(architecture or checkpoint.card.architecture, samples)
-    report = transfer(net, checkpoint.net.state_dict())
+    report = transfer(
+        net, checkpoint.net.state_dict(), keypoints=(checkpoint.card.skeleton.names, samples.skeleton.names)
+    )
     if not report.taken:
         raise SettingsError(
             f"{path}: none of its weights fit '{net.name}' by name and shape; "

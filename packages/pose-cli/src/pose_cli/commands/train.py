@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 HELP = """Train a network on a data set, from scratch or from weights.
 
 \b
+  pose train data=mine.yaml
   pose train data=people.yaml model=yolov8n-pose.yaml epochs=100 imgsz=640
   pose train people.yaml best.safetensors epochs=20
   pose train data=mine.yaml recipe=few
@@ -27,8 +28,11 @@ def _settings() -> type:
     from pose_data import setting
     from pose_train import TrainSettings, recipe_names
 
+    from pose_cli.models import LEARNER_HELP
+
     @dataclass(frozen=True)
     class Words(TrainSettings):
+        model: str = setting("", LEARNER_HELP)
         recipe: str = setting(
             "", f"settings that hold where no word says otherwise: {', '.join(recipe_names())}, or a YAML file"
         )
@@ -39,7 +43,11 @@ def _settings() -> type:
 def _make(words: Mapping[str, object]) -> TrainSettings:
     from pose_train import make_train_settings
 
-    return make_train_settings(words, source="train")
+    from pose_cli.models import shipped_weights
+
+    words = {name: value for name, value in words.items() if (name, value) != ("model", "")}
+    shipped = {} if words.keys() & {"model", "resume"} else {"model": str(shipped_weights())}
+    return make_train_settings(words, source="train", defaults=shipped)
 
 
 def _run(settings: TrainSettings) -> int:

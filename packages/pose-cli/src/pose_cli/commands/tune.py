@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from pose_data import setting
@@ -32,10 +32,13 @@ reads: the same command goes on with it, and several processes may run it at onc
 def _settings() -> type[TrainSettings]:
     from pose_train import TrainSettings, TuneSettings
 
+    from pose_cli.models import LEARNER_HELP
+
     @dataclass(frozen=True)
     class TuneWords(TuneSettings, TrainSettings):
         """The words of `pose train`, and those of the search."""
 
+        model: str = setting("", LEARNER_HELP)
         project: str = setting("runs/tune", "folder of the study and of its trials; one that is there is continued")
         plots: bool = setting(False, "write pictures of batches and of validation for each trial")
 
@@ -47,6 +50,7 @@ def _run(settings: TrainSettings) -> int:
     from pose_train import MessageEvent, TrainEvent, TrainSettings, TrialEvent, TuneSettings, tune
 
     from pose_cli.console import messages, results
+    from pose_cli.models import shipped_weights
     from pose_cli.progress import progress_shown
 
     if settings.name:
@@ -59,6 +63,8 @@ def _run(settings: TrainSettings) -> int:
             listener(event)
 
     plain, how = _part(settings, TrainSettings), _part(settings, TuneSettings)
+    if not plain.model:
+        plain = replace(plain, model=str(shipped_weights()))
     try:
         with progress_shown() as listener:
             done = tune(plain, how, on_event=listen)

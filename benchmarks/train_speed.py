@@ -1,0 +1,221 @@
+"""How fast training is, part by part, on drawn people of 640 px that are stored as JPEG.
+
+python benchmarks/train_speed.py loader OUTPUT        # augmented images per second and core, from files and from memory
+python benchmarks/train_speed.py loop OUTPUT          # images per second of the training loop and of the bare step
+python benchmarks/train_speed.py validation OUTPUT    # seconds of a validation and of the network alone
+python benchmarks/train_speed.py memory OUTPUT        # largest memory of a run with a batch of 16
+python benchmarks/train_speed.py index OUTPUT         # seconds until 100,000 labelled images are known, twice
+
+The data are drawn into OUTPUT by the first command that needs them. What is compared is measured in turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from pose_data import COCO_PERSON, ModelCard, PoseDataset, open_dataset, read_data_settings, write_people
+from pose_nn import TorchRuntime, build_network
+from pose_train import TrainSettings, train, validate
+from pose_train.data import keep_images, open_run_data
+from pose_train.engine import make_engine
+from pose_train.epochs import EpochLearner
+from pose_train.interrupts import Interrupts
+from pose_train.learner import Learner, make_learner
+from pose_train.loader import AugmentedImages, Draw, EpochOrder, make_loader
+from pose_train.resume import Progress
+
+SIZE, BATCH = 640, 16
+TRAIN, VAL = 96, 96
+LABELLED = 100_000
+TURNS = 5
+NETWORK = "yolov8n-pose"
+ROW = "0 0.5 0.5 0.4 0.4" + " 0.5 0.5 2" * 17 + "\n"
+OPENING = """
+import sys
+from pathlib import Path
+from pose_data import open_dataset, read_data_settings
+folder = Path(sys.argv[1])
+open_dataset(read_data_settings(folder / "data.yaml"), "train", cache_dir=folder / "cache")
+"""
+
+
+def drawn(output: Path) -> Path:
+    """Draw the data set once; return its YAML."""
+    data = output / "people" / "data.yaml"
+    if not data.is_file():
+        print(f"drawing {TRAIN + VAL} images of {SIZE} px", flush=True)
+        write_people(data.parent, train=TRAIN, val=VAL, size=SIZE)
+    return data
+
+
+def settings_for(output: Path, **changed: object) -> TrainSettings:
+    """The published recipe on the drawn images."""
+    chosen: dict[str, object] = {"data": str(drawn(output)), "project": str(output / "run"), "imgsz": SIZE}
+    return TrainSettings(**(chosen | {"batch": BATCH, "plots": False, "close_mosaic": 0} | changed))  # type: ignore[arg-type]
+
+
+def measure_loader(output: Path) -> None:
+    """Augmented images per second of processor time, one process."""
+    for cache, size in (("", SIZE), ("ram", SIZE), ("", SIZE // 2), ("ram", SIZE // 2)):
+        settings = settings_for(output, cache=cache, imgsz=size)
+        samples = keep_images(settings, open_run_data(settings, None, None).learnt)
+        images = AugmentedImages(samples, size, settings.augmentation(), 0)
+        for mix in (True, False):
+            speeds = [TRAIN / processor_seconds(lambda i=images, m=mix: read_all(i, m)) for _ in range(TURNS)]
+            kind = f"{'mosaic' if mix else 'one image'}, {size} px, {'from memory' if cache else 'from JPEG files'}"
+            print(f"{kind:40} {statistics.median(speeds):6.0f} per second and core ({spread(speeds)})", flush=True)
+
+
+def read_all(images: AugmentedImages, mix: bool) -> None:
+    """Make every training image once."""
+    for index in range(TRAIN):
+        images[Draw(0, index, mix)]
+
+
+def measure_loop(output: Path) -> None:
+    """An epoch of the training loop, and as many steps on one batch that is there already."""
+    for cache in ("", "ram"):
+        settings = settings_for(output, cache=cache)
+        engine = make_engine(settings)
+        samples = keep_images(settings, open_run_data(settings, None, None).learnt)
+        images = AugmentedImages(samples, SIZE, settings.augmentation(), 0)
+        order = EpochOrder(TRAIN, batch=BATCH, per_epoch=TRAIN, seed=0)
+        net = build_network(NETWORK)
+        learner = make_learner(settings, net, samples, engine, batches=len(order), images=TRAIN)
+        loader = make_loader(images, order, workers=settings.workers, pin_memory=False)
+        epochs = EpochLearner(learner, order, loader, engine=engine, interrupts=Interrupts())
+        batch = next(iter(loader))
+        loops, bares = [], []
+        for turn in range(TURNS + 1):  # the first warms up
+            progress = Progress(epochs=TURNS + 1, epoch=turn)
+            loop = seconds(lambda: epochs.learn(progress, mix=True, on_step=lambda _: None))  # noqa: B023
+            bare = seconds(lambda: learn_resident(learner, batch, len(order)))  # noqa: B023
+            if turn:
+                loops.append(TRAIN / loop)
+                bares.append(TRAIN / bare)
+        ratio = statistics.median(a / b for a, b in zip(loops, bares, strict=True))
+        print(
+            f"{'from memory' if cache else 'from JPEG files'}: loop {statistics.median(loops):.2f} images per second "
+            f"({spread(loops)}), bare step {statistics.median(bares):.2f} ({spread(bares)}), ratio {ratio:.3f}",
+            flush=True,
+        )
+
+
+def learn_resident(learner: Learner, batch: object, steps: int) -> None:
+    """Learn one batch again and again."""
+    learner.begin_epoch()
+    progress = Progress(epochs=1)
+    for _ in range(steps):
+        learner.learn(batch, progress)  # type: ignore[arg-type]
+
+
+def measure_validation(output: Path) -> None:
+    """A whole validation, and the network alone on inputs of the same sizes."""
+    samples = open_dataset(read_data_settings(drawn(output)), "val")
+    assert isinstance(samples, PoseDataset)
+    torch.manual_seed(0)
+    card = ModelCard(NETWORK, ("person",), COCO_PERSON, imgsz=(SIZE, SIZE))
+    runtime = TorchRuntime(build_network(NETWORK), card)
+    inputs = np.stack([samples[i].image for i in range(BATCH)]).transpose(0, 3, 1, 2).astype(np.float32) / 255
+    ratios = []
+    for _ in range(TURNS):
+        whole = seconds(lambda: validate(runtime, samples, batch=BATCH))
+        alone = seconds(lambda: [runtime(inputs) for _ in range(VAL // BATCH)])
+        ratios.append(whole / alone)
+        print(
+            f"{VAL} images: validation {whole:.2f} s, network alone {alone:.2f} s, ratio {whole / alone:.3f}",
+            flush=True,
+        )
+    print(f"median ratio {statistics.median(ratios):.3f}")
+
+
+def measure_memory(output: Path) -> None:
+    """The most memory that a run holds, its worker processes beside it."""
+    settings = settings_for(output, epochs=1, val=False, cache="ram")
+    train(settings)
+    own, workers = (
+        resource.getrusage(who).ru_maxrss / 2**20 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    print(
+        f"n at {SIZE} px, batch {BATCH}: {own:.2f} GiB, and {workers:.2f} GiB for the largest worker, most of it shared"
+    )
+
+
+def measure_index(output: Path) -> None:
+    """Open a data set of 100,000 images, each time in a new process: without a cache and with it."""
+    folder = output / "many"
+    if not (folder / "data.yaml").is_file():
+        print(f"writing {LABELLED} images with labels", flush=True)
+        write_many(folder)
+    for file in (folder / "cache").glob("*"):
+        file.unlink()
+    for turn in ("first", "second", "third"):
+        took = seconds(lambda: subprocess.run([sys.executable, "-c", OPENING, str(folder)], check=True))
+        print(f"{turn} opening of {LABELLED} images: {took:.2f} s", flush=True)
+
+
+def write_many(folder: Path) -> None:
+    """Write small images by the hundred thousand: hard links to a few, and a label file for each."""
+    images, labels = folder / "images", folder / "labels"
+    images.mkdir(parents=True)
+    labels.mkdir()
+    content = cv2.imencode(".jpg", np.zeros((48, 64, 3), np.uint8))[1].tobytes()
+    for index in range(LABELLED):
+        (images / f"{index:06}.jpg").write_bytes(content)
+        (labels / f"{index:06}.txt").write_text(ROW, encoding="utf-8")
+    sigmas = COCO_PERSON.require_sigmas().tolist()
+    text = f"path: {folder.as_posix()}\ntrain: images\nnames: [person]\nkpt_shape: [17, 3]\nkpt_oks_sigmas: {sigmas}\n"
+    (folder / "data.yaml").write_text(text, encoding="utf-8")
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Time one call."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def processor_seconds(work: Callable[[], object]) -> float:
+    """Time one call by the processor time that it takes."""
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+def spread(values: list[float]) -> str:
+    """Write the smallest and the largest."""
+    return f"{min(values):.2f} to {max(values):.2f}"
+
+
+JOBS = {
+    "loader": measure_loader,
+    "loop": measure_loop,
+    "validation": measure_validation,
+    "memory": measure_memory,
+    "index": measure_index,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("job", choices=tuple(JOBS))
+    parser.add_argument("output", type=Path)
+    chosen = parser.parse_args()
+    cv2.setNumThreads(1)
+    print(f"{os.cpu_count()} cores, torch {torch.__version__}, OpenCV {cv2.__version__}")
+    JOBS[chosen.job](chosen.output.resolve())
+
+
+if __name__ == "__main__":
+    main()
