@@ -106,8 +106,8 @@ def test_an_annotation_that_can_not_be_used_is_a_fault(read, change, reason: str
         (lambda c: c["images"][0].pop("file_name"), "an image must have a whole number 'id' and a 'file_name'"),
         (lambda c: c["categories"][0].pop("name"), "a category must have a whole number 'id' and a 'name'"),
         (
-            lambda c: c["categories"].append({"id": 4, "name": "rat", "keypoints": ["tail"]}),
-            "all categories must have the same keypoints; got 3 for 'mouse' and others for 'rat'",
+            lambda c: c["categories"].append({"id": 4, "name": "rat", "keypoints": "tail"}),
+            "'keypoints' of a category must be a list of names; got something else",
         ),
     ],
 )

@@ -2,6 +2,7 @@ import re
 from pathlib import Path
 
 import pytest
+from pose_data import read_data_settings
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 
@@ -20,3 +21,4 @@ def test_every_example_of_the_readme_runs(tmp_path: Path, monkeypatch, write_dat
     assert "(320, 320, 3)" in shown
     assert "did you mean 'epochs'?" in shown
     assert (tmp_path / "mice-yolo" / "data.yaml").exists()
+    assert read_data_settings(tmp_path / "pets.yaml").skeleton.classes == ((0, 1, 2), (0, 3))

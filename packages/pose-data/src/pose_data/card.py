@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pose_data.errors import CheckpointError, SettingsError
@@ -60,16 +60,14 @@ class ModelCard:
 
     def to_json(self) -> str:
         """Write the card as one JSON object, keys in a fixed order."""
+        points = {name: getattr(self.skeleton, name) for name in ("names", "mirror", "edges", "sigmas")}
+        if self.skeleton.classes is not None:  # readers that don't know the key pass it over
+            points["classes"] = self.skeleton.classes
         document = {
             "format": CARD_FORMAT,
             "architecture": self.architecture,
             "names": list(self.names),
-            "skeleton": {
-                "names": list(self.skeleton.names),
-                "mirror": self.skeleton.mirror,
-                "edges": self.skeleton.edges,
-                "sigmas": self.skeleton.sigmas,
-            },
+            "skeleton": points,
             **{name: getattr(self, name) for name in _PLAIN},
             "facts": dict(sorted(self.facts.items())),
         }
@@ -104,6 +102,7 @@ def card_from_json(text: str, *, source: str) -> ModelCard:
             mirror=None if points["mirror"] is None else tuple((int(a), int(b)) for a, b in points["mirror"]),
             edges=tuple((int(a), int(b)) for a, b in points["edges"]),
             sigmas=None if points["sigmas"] is None else tuple(float(s) for s in points["sigmas"]),
+            classes=_read_classes(points.get("classes"), count=len(document["names"])),
         )
         plain = {name: document[name] for name in _PLAIN}
         plain["imgsz"] = tuple(int(side) for side in plain["imgsz"])
@@ -114,8 +113,16 @@ def card_from_json(text: str, *, source: str) -> ModelCard:
             facts=document["facts"],
             **plain,
         )
-    except (KeyError, TypeError, json.JSONDecodeError, SettingsError) as error:
+    except (KeyError, TypeError, ValueError, SettingsError) as error:
         raise CheckpointError(
             f"{source}: its model card can't be read ({type(error).__name__}: {error}); "
             "expected the card that pose writes into its own files"
         ) from error
+
+
+def _read_classes(classes: Sequence[Sequence[int]] | None, *, count: int) -> tuple[tuple[int, ...], ...] | None:
+    if classes is None:
+        return None
+    if len(classes) != count:
+        raise SettingsError(f"skeleton: classes must be {count}, one for each name; got {len(classes)}")
+    return tuple(tuple(int(point) for point in points) for points in classes)

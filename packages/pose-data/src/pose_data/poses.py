@@ -21,7 +21,7 @@ class Poses:
         scores: (N,) float32 in [0, 1].
         labels: (N,) int64 class indices.
         keypoints: (N, K, 2) float32, xy pixels of the image. A low score never alters a coordinate.
-        keypoint_scores: (N, K) float32 in [0, 1]; 1 for networks that give none.
+        keypoint_scores: (N, K) float32 in [0, 1]; 1 for networks that give none, 0 for points that the class lacks.
     """
 
     boxes: NDArray[np.float32]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ _SIDE = re.compile(r"(^|[^a-z])(left|right|l|r)([^a-z]|$)")
 
 @dataclass(frozen=True)
 class Skeleton:
-    """The keypoints of one kind of object.
+    """The keypoints of every object; each class of objects has all of them, or its own.
 
     Args:
         names: K distinct names, in the order of every keypoint array.
@@ -24,22 +25,25 @@ class Skeleton:
         edges: pairs of indices that are joined by a limb.
         sigmas: K OKS sigmas, the standard deviation of an annotator relative to the square root of the
             object's area (COCO keypoint evaluation). None when nobody has said.
+        classes: for each class the indices of the points that it has, rising; None when every class has all.
 
     Raises:
         SettingsError: an index out of range, a point in two pairs, a left or right point that is said
-            to mirror itself, or sigmas that aren't K positive numbers.
+            to mirror itself, sigmas that aren't K positive numbers, or a class with half of a mirror pair.
     """
 
     names: tuple[str, ...]
     mirror: tuple[tuple[int, int], ...] | None = None
     edges: tuple[tuple[int, int], ...] = ()
     sigmas: tuple[float, ...] | None = None
+    classes: tuple[tuple[int, ...], ...] | None = None
 
     def __post_init__(self) -> None:
         self._check_names()
         self._check_edges()
         self._check_mirror()
         self._check_sigmas()
+        self._check_classes()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -53,6 +57,21 @@ class Skeleton:
         for a, b in self.mirror:
             order[a], order[b] = b, a
         return order
+
+    @property
+    def class_points(self) -> NDArray[np.bool_] | None:
+        """Which class has which points, (C, K); None when every class has all."""
+        if self.classes is None:
+            return None
+        has = np.zeros((len(self.classes), len(self)), np.bool_)
+        for label, points in enumerate(self.classes):
+            has[label, list(points)] = True
+        return has
+
+    def lone_point(self, points: Sequence[int]) -> tuple[int, int] | None:
+        """Find one of some points whose mirror partner isn't among them: the point and its partner."""
+        pairs = (pair for a, b in self.mirror or () for pair in ((a, b), (b, a)))
+        return next(((a, b) for a, b in pairs if a in points and b not in points), None)
 
     def require_sigmas(self) -> NDArray[np.float64]:
         """Return the (K,) sigmas, or say how to get them.
@@ -105,6 +124,21 @@ class Skeleton:
             raise SettingsError(
                 f"skeleton: sigmas must be {len(self)} positive numbers; got {len(self.sigmas)}: {list(self.sigmas)}"
             )
+
+    def _check_classes(self) -> None:
+        for label, points in enumerate(self.classes or ()):
+            if not points or list(points) != sorted({*range(len(self))} & {*points}):
+                raise SettingsError(
+                    f"skeleton: each class must have rising indices of {len(self)} keypoints, at least one; "
+                    f"got {list(points)} for class {label}"
+                )
+            lone = self.lone_point(points)
+            if lone is not None:
+                point, partner = (self.names[k] for k in lone)
+                raise SettingsError(
+                    f"skeleton: each class must have both points of a mirror pair, or neither; got '{point}' without "
+                    f"'{partner}' for class {label}"
+                )
 
 
 def make_skeleton(

@@ -10,17 +10,19 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pose_data.datasets.coco_categories import CocoCategories, parse_categories
+from pose_data.datasets.coco_points import CategoryPoints, check_fit
 from pose_data.datasets.fault import Fault
 from pose_data.datasets.yolo import AREA_OF_BOX
 from pose_data.errors import DataError
 from pose_data.poses import PoseTargets
+from pose_data.skeleton import Skeleton
 
 
 @dataclass(frozen=True)
@@ -54,20 +56,33 @@ class CocoKeypoints:
         return self.targets[int(self.offsets[index]) : int(self.offsets[index + 1])]
 
 
-def read_coco_keypoints(path: Path, *, names: tuple[str, ...] = (), num_keypoints: int | None = None) -> CocoKeypoints:
+def read_coco_keypoints(
+    path: Path,
+    *,
+    names: tuple[str, ...] = (),
+    num_keypoints: int | None = None,
+    skeleton: Skeleton | None = None,
+) -> CocoKeypoints:
     """Read a COCO keypoint file.
+
+    Where categories list keypoints of their own, those of every annotation are put, by name, to their places in one
+    skeleton; points that the category doesn't have aren't labelled.
 
     Args:
         path: the JSON file.
         names: the categories to read, in the order of the classes; all that have keypoints by default.
         num_keypoints: K, for a file that doesn't name its keypoints.
+        skeleton: K keypoints and which of them each class has; those of the file by default.
 
     Raises:
-        DataError: no such file, another kind of file, or names that aren't in it. Single annotations that
-            can't be used are in `faults`.
+        DataError: no such file, another kind of file, names that aren't in it, or keypoints of a category that the
+            skeleton or the class doesn't have. Single annotations that can't be used are in `faults`.
     """
     content = _read_json(path)
-    categories = _selected(parse_categories(_list(content, "categories", path), source=path), names, path)
+    categories = parse_categories(_list(content, "categories", path), source=path, names=names)
+    if skeleton is not None:
+        check_fit(skeleton, categories, path=path)
+        categories = replace(categories, skeleton=skeleton)
     count = len(categories.skeleton) if categories.skeleton is not None else num_keypoints
     images = _list(content, "images", path)
     annotations = _list(content, "annotations", path)
@@ -102,19 +117,6 @@ def _list(content: Mapping[str, object], key: str, path: Path) -> list[dict[str,
     return value
 
 
-def _selected(categories: CocoCategories, names: tuple[str, ...], path: Path) -> CocoCategories:
-    if not names:
-        return categories
-    missing = [name for name in names if name not in categories.names]
-    if missing:
-        raise DataError(
-            f"{path}: must have a category for each of the YAML's names; got none for '{missing[0]}'; "
-            f"its categories are {', '.join(categories.names)}"
-        )
-    ids = tuple(categories.ids[categories.names.index(name)] for name in names)
-    return CocoCategories(ids, names, categories.skeleton)
-
-
 def _image_positions(images: Sequence[Mapping[str, object]], path: Path) -> dict[int, int]:
     positions: dict[int, int] = {}
     for i, image in enumerate(images):
@@ -132,7 +134,8 @@ class _Annotations:
 
     def __init__(self, path: Path, positions: dict[int, int], categories: CocoCategories, count: int) -> None:
         self.path, self.positions, self.categories, self.count = path, positions, categories, count
-        self.classes = {category: label for label, category in enumerate(categories.ids)}
+        self.labels = {category: label for label, category in enumerate(categories.ids)}
+        self.points = CategoryPoints(categories, count)
         self.rows: list[tuple[int, int, int, float, bool]] = []  # image, id, class, area, crowd
         self.boxes: list[list[float]] = []
         self.keypoints: list[list[float]] = []
@@ -141,10 +144,13 @@ class _Annotations:
 
     def add(self, annotation: Mapping[str, object]) -> None:
         """Take an annotation, or note why it can't be taken."""
-        if annotation.get("category_id") not in self.classes:
+        if annotation.get("category_id") not in self.labels:
             self.rules["annotations of other categories were left out"] += 1
             return
-        reason = self._why_not(annotation)
+        label = self.labels[int(str(annotation["category_id"]))]
+        reason = self._why_not(annotation, self.points.count_of(label))
+        keypoints = [] if reason else self.points.spread(_numbers(annotation["keypoints"]) or [], label)
+        reason = reason or self.points.why_not(keypoints, label)
         if reason:
             self.faults.append(Fault(self.path, None, f"annotation {annotation.get('id')}: {reason}"))
             return
@@ -157,10 +163,9 @@ class _Annotations:
             self.rules[f"annotations without 'area' got {AREA_OF_BOX} of their box"] += 1
             area = box[2] * box[3] * AREA_OF_BOX
         image, key = self.positions[int(str(annotation["image_id"]))], annotation.get("id", len(self.rows) + 1)
-        label = self.classes[int(str(annotation["category_id"]))]
         self.rows.append((image, int(str(key)), label, float(str(area)), bool(annotation.get("iscrowd", 0))))
         self.boxes.append(box)
-        self.keypoints.append(_numbers(annotation["keypoints"]) or [])
+        self.keypoints.append(keypoints)
 
     def result(self, images: Sequence[Mapping[str, object]]) -> CocoKeypoints:
         """Join what was taken, in the order of the images."""
@@ -194,16 +199,16 @@ class _Annotations:
             crowd=np.array(columns[4], np.bool_),
         )
 
-    def _why_not(self, annotation: Mapping[str, object]) -> str | None:
+    def _why_not(self, annotation: Mapping[str, object], count: int) -> str | None:
         if annotation.get("image_id") not in self.positions:
             return f"image_id must be the id of one of the images; got {annotation.get('image_id')}"
         box = _numbers(annotation.get("bbox"))
         if box is None or len(box) != 4:
             return f"bbox must be 4 numbers, x y width height; got {str(annotation.get('bbox'))[:60]}"
         points = _numbers(annotation.get("keypoints"))
-        if points is None or len(points) != 3 * self.count:
+        if points is None or len(points) != 3 * count:
             got = "none" if annotation.get("keypoints") is None else "others" if points is None else len(points)
-            return f"keypoints must be {3 * self.count} numbers, x y v for each of {self.count}; got {got}"
+            return f"keypoints must be {3 * count} numbers, x y v for each of {count}; got {got}"
         strange = [v for v in points[2::3] if v not in (0, 1, 2)]
         if strange:
             return f"visibility must be 0 (not labelled), 1 (hidden) or 2 (visible); got {strange[0]:g}"

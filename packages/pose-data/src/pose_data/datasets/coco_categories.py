@@ -1,4 +1,4 @@
-"""The categories of a COCO file: class names, and the skeleton that they share."""
+"""The categories of a COCO file: class names, and the keypoints that they share or have of their own."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pose_data.class_points import with_classes
 from pose_data.errors import DataError, SettingsError
 from pose_data.sides import mirror_pairs
 from pose_data.skeleton import COCO_PERSON, Skeleton
@@ -21,16 +22,24 @@ class CocoCategories:
     Args:
         ids: C category ids.
         names: C class names.
-        skeleton: the keypoints of all of them; None when the file names none.
+        skeleton: the keypoints of all of them, in the order in which categories first name them; None when the
+            file names none.
+        points: for each category, by its name, the names of its keypoints as its annotations list them; None when
+            all list those of the skeleton.
     """
 
     ids: tuple[int, ...]
     names: tuple[str, ...]
     skeleton: Skeleton | None
+    points: Mapping[str, tuple[str, ...]] | None = None
 
 
-def read_categories(path: Path) -> CocoCategories:
+def read_categories(path: Path, *, names: tuple[str, ...] = ()) -> CocoCategories:
     """Read the categories alone, without the hundreds of megabytes that may stand before them.
+
+    Args:
+        path: the JSON file.
+        names: the categories to take, in the order of the classes; all that have keypoints by default.
 
     Raises:
         DataError: no such file, not JSON, or categories that can't be used.
@@ -43,29 +52,55 @@ def read_categories(path: Path) -> CocoCategories:
     while start >= 0:
         found = _list_after(data, start + len(_KEY))
         if found is not None:
-            return parse_categories(found, source=path)
+            return parse_categories(found, source=path, names=names)
         start = data.rfind(_KEY, 0, start)
     raise DataError(f"{path}: must have a list 'categories', as COCO keypoint files do; got none; is it another file?")
 
 
-def parse_categories(categories: Sequence[object], *, source: Path) -> CocoCategories:
+def parse_categories(categories: Sequence[object], *, source: Path, names: tuple[str, ...] = ()) -> CocoCategories:
     """Check a file's list of categories.
 
     Only those that name keypoints count, unless none does.
 
+    Args:
+        categories: the list.
+        source: the file that it is from, for messages.
+        names: the categories to take, in the order of the classes; all by default.
+
     Raises:
-        DataError: a category without id or name, or categories with different keypoints.
+        DataError: a category without id or name, one that isn't there, or keypoints that can't be used.
     """
     entries = [_checked(entry, source) for entry in categories]
     entries = [e for e in entries if e.get("keypoints")] or entries
     entries.sort(key=lambda e: int(str(e["id"])))
     if not entries:
         raise DataError(f"{source}: 'categories' must hold at least one; got none")
-    return CocoCategories(
-        ids=tuple(int(str(e["id"])) for e in entries),
-        names=tuple(str(e["name"]) for e in entries),
-        skeleton=_shared_skeleton(entries, source),
-    )
+    entries = _chosen(entries, names, source) if names else entries
+    ids, titles = tuple(int(str(e["id"])) for e in entries), tuple(str(e["name"]) for e in entries)
+    lists = [points for points in (entry.get("keypoints") for entry in entries) if isinstance(points, list)]
+    if any(lists) and len(lists) < len(entries):
+        raise DataError(f"{source}: 'keypoints' of a category must be a list of names; got something else")
+    if len(lists) < len(entries) or all(points == lists[0] for points in lists):
+        return CocoCategories(ids, titles, _shared_skeleton(entries[0], source))
+    if len(set(titles)) < len(titles):
+        raise DataError(f"{source}: categories with keypoints of their own must have different names; got {titles}")
+    points = {name: tuple(str(point) for point in listed) for name, listed in zip(titles, lists, strict=True)}
+    return CocoCategories(ids, titles, _union(points, entries, source), points)
+
+
+def _chosen(
+    entries: Sequence[Mapping[str, object]], names: tuple[str, ...], source: Path
+) -> list[Mapping[str, object]]:
+    known: dict[str, Mapping[str, object]] = {}
+    for entry in entries:
+        known.setdefault(str(entry["name"]), entry)
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise DataError(
+            f"{source}: must have a category for each of the YAML's names; got none for '{missing[0]}'; "
+            f"its categories are {', '.join(known)}"
+        )
+    return [known[name] for name in names]
 
 
 def _list_after(data: bytes, start: int) -> list[object] | None:
@@ -85,21 +120,31 @@ def _checked(entry: object, source: Path) -> Mapping[str, object]:
     return entry
 
 
-def _shared_skeleton(entries: Sequence[Mapping[str, object]], source: Path) -> Skeleton | None:
-    first = entries[0].get("keypoints")
-    if not isinstance(first, list) or not first:
+def _shared_skeleton(entry: Mapping[str, object], source: Path) -> Skeleton | None:
+    listed = entry.get("keypoints")
+    if not isinstance(listed, list) or not listed:
         return None
-    for entry in entries[1:]:
-        if entry.get("keypoints") != first:
-            raise DataError(
-                f"{source}: all categories must have the same keypoints; got {len(first)} for '{entries[0]['name']}' "
-                f"and others for '{entry['name']}'; keep the categories of one kind, and train one model for each"
-            )
-    names = tuple(str(name) for name in first)
+    names = tuple(str(name) for name in listed)
     if names == COCO_PERSON.names:
         return COCO_PERSON
     try:
-        return Skeleton(names, mirror_pairs(names), _edges(entries[0].get("skeleton"), len(names)))
+        return Skeleton(names, mirror_pairs(names), _edges(entry.get("skeleton"), len(names)))
+    except SettingsError as error:
+        raise DataError(f"{source}: {error}") from error
+
+
+def _union(points: Mapping[str, tuple[str, ...]], entries: Sequence[Mapping[str, object]], source: Path) -> Skeleton:
+    """Make one skeleton of the keypoints and limbs of all categories, the same name the same point."""
+    names = tuple(dict.fromkeys(point for own in points.values() for point in own))
+    edges: dict[tuple[int, int], None] = {}
+    for own, entry in zip(points.values(), entries, strict=True):
+        for a, b in _edges(entry.get("skeleton"), len(own)):
+            low, high = sorted((names.index(own[a]), names.index(own[b])))
+            if low != high:  # of a point that is listed twice, which is said below
+                edges[low, high] = None
+    try:
+        skeleton = COCO_PERSON if names == COCO_PERSON.names else Skeleton(names, mirror_pairs(names), tuple(edges))
+        return with_classes(skeleton, points, names=tuple(points), what="categories")
     except SettingsError as error:
         raise DataError(f"{source}: {error}") from error
 

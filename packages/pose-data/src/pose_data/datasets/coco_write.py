@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pose_data.datasets.coco import CocoKeypoints
 from pose_data.datasets.coco_categories import CocoCategories
 from pose_data.files import atomic_path
+from pose_data.skeleton import Skeleton
 
 
 def write_coco_keypoints(path: Path, annotated: CocoKeypoints) -> None:
@@ -46,6 +47,8 @@ def _short_xywh(boxes: NDArray[np.float32]) -> NDArray[np.float64]:
 def _annotation_entries(annotated: CocoKeypoints, image_ids: NDArray[np.int64]) -> list[dict[str, object]]:
     targets = annotated.targets
     triples = np.concatenate([_short(targets.keypoints), targets.visibility[..., None]], axis=-1)
+    own = _points_of(annotated.categories)
+    listed = [row[own[label]].ravel().tolist() for row, label in zip(triples, targets.labels.tolist(), strict=True)]
     columns = zip(
         annotated.annotation_ids.tolist(),
         image_ids.tolist(),
@@ -54,7 +57,7 @@ def _annotation_entries(annotated: CocoKeypoints, image_ids: NDArray[np.int64]) 
         _short(targets.areas).tolist(),
         targets.crowd.astype(int).tolist(),
         (targets.visibility > 0).sum(axis=1).tolist(),
-        [[*map(_whole, row)] for row in triples.reshape(len(targets), triples.shape[1] * 3).tolist()],
+        [[*map(_whole, row)] for row in listed],
         strict=True,
     )
     keys = ("id", "image_id", "category_id", "bbox", "area", "iscrowd", "num_keypoints", "keypoints")
@@ -66,8 +69,25 @@ def _whole(value: float) -> float:
 
 
 def _category_entries(categories: CocoCategories) -> list[dict[str, object]]:
-    skeleton = categories.skeleton
-    shape: dict[str, object] = {}
-    if skeleton is not None:
-        shape = {"keypoints": list(skeleton.names), "skeleton": [[a + 1, b + 1] for a, b in skeleton.edges]}
-    return [{"id": i, "name": name, **shape} for i, name in zip(categories.ids, categories.names, strict=True)]
+    shapes = [_shape(categories.skeleton, own) for own in _points_of(categories)]
+    entries = zip(categories.ids, categories.names, shapes, strict=True)
+    return [{"id": i, "name": name, **shape} for i, name, shape in entries]
+
+
+def _points_of(categories: CocoCategories) -> list[list[int] | slice]:
+    """For each category the keypoints that it lists."""
+    if categories.skeleton is None or categories.skeleton.classes is None:
+        return [slice(None)] * len(categories.ids)
+    return [list(points) for points in categories.skeleton.classes]
+
+
+def _shape(skeleton: Skeleton | None, own: list[int] | slice) -> dict[str, object]:
+    """Name the keypoints of a category and its limbs, counted from 1."""
+    if skeleton is None:
+        return {}
+    points = np.arange(len(skeleton))[own].tolist()
+    limbs = [(a, b) for a, b in skeleton.edges if a in points and b in points]
+    return {
+        "keypoints": [skeleton.names[k] for k in points],
+        "skeleton": [[points.index(a) + 1, points.index(b) + 1] for a, b in limbs],
+    }

@@ -184,9 +184,13 @@ def _public_keys(settings: DataSettings) -> dict[str, object]:
         keys["flip_idx"] = skeleton.flip_idx.tolist()
     if skeleton.sigmas is not None:
         keys["kpt_oks_sigmas"] = list(skeleton.sigmas)
+    block: dict[str, object] = {}
     if skeleton.edges:
-        keys["skeleton"] = {"edges": [[skeleton.names[a], skeleton.names[b]] for a, b in skeleton.edges]}
-    return keys
+        block["edges"] = [[skeleton.names[a], skeleton.names[b]] for a, b in skeleton.edges]
+    if skeleton.classes is not None:
+        listed = zip(settings.names, skeleton.classes, strict=True)
+        block["classes"] = {name: [skeleton.names[k] for k in points] for name, points in listed}
+    return {**keys, "skeleton": block} if block else keys
 
 
 def _write_yaml(path: Path, content: Mapping[str, object]) -> None:

@@ -163,7 +163,8 @@ def index_split(settings: DataSettings, source: ImageSource | CocoSource, cache_
     if isinstance(source, CocoSource):
         return _index_coco(settings, source, cache_dir)
     images = find_images(source)
-    form = LabelForm(len(settings.names), len(settings.skeleton), settings.keypoint_dims)
+    skeleton = settings.skeleton
+    form = LabelForm(len(settings.names), len(skeleton), settings.keypoint_dims, skeleton.classes)
     files = images if cache_dir is None else [*images, *label_paths(images)]
     return cached_index(cache_dir, files, form=str(form), build=lambda: index_labels(images, form))
 
@@ -171,17 +172,14 @@ def index_split(settings: DataSettings, source: ImageSource | CocoSource, cache_
 def _index_coco(settings: DataSettings, source: CocoSource, cache_dir: Path | None) -> Index:
     def build() -> Index:
         """Read the annotations, which takes long where there are many."""
-        count = len(settings.skeleton)
-        annotated = read_coco_keypoints(source.annotations, names=settings.names, num_keypoints=count)
-        found = annotated.targets.keypoints.shape[1]
-        if found != count:
-            raise DataError(f"{source.annotations}: must have {count} keypoints as the data YAML says; got {found}")
+        annotated = read_coco_keypoints(source.annotations, names=settings.names, skeleton=settings.skeleton)
         return index_coco(annotated, source.images)
 
     files = [str(source.annotations)]
     if cache_dir is not None:
         files += sorted(images_below(str(source.images)))
-    index = cached_index(cache_dir, files, form=f"{settings.names} {len(settings.skeleton)}", build=build)
+    form = f"{settings.names} {settings.skeleton.names} {settings.skeleton.classes}"
+    index = cached_index(cache_dir, files, form=form, build=build)
     return index if source.background else take_images(index, np.flatnonzero(np.diff(index.offsets)))
 
 
@@ -189,8 +187,7 @@ def _opened(settings: DataSettings, source: ImageSource | CocoSource, cache_dir:
     index = index_split(settings, source, cache_dir)
     ids = tuple(range(1, len(settings.names) + 1))
     if isinstance(source, CocoSource):
-        categories = read_categories(source.annotations)
-        ids = tuple(categories.ids[categories.names.index(name)] for name in settings.names)
+        ids = read_categories(source.annotations, names=settings.names).ids
     if index.label_files == 0:
         where = label_paths([str(index.paths[0])])[0] if len(index.paths) else "labels"
         raise DataError(

@@ -35,7 +35,7 @@ class DataSettings:
         path: the folder that everything else is relative to.
         file: the YAML itself.
         names: C class names.
-        skeleton: the K keypoints of every object.
+        skeleton: the K keypoints of every object, and which of them each class has.
         keypoint_dims: 3 when the labels hold visibility, 2 when they don't.
         splits: where the images of 'train', 'val', 'test' come from; those that the YAML names.
         download: what the YAML says about getting the data. It is shown where data are missing, never run.
@@ -77,7 +77,8 @@ def read_data_settings(path: Path | str) -> DataSettings:
     Keys: `path` (relative to the YAML's folder), `train`, `val`, `test` (a folder, a .txt list, a glob
     pattern, a list of these, or `{images: folder, annotations: COCO keypoint JSON}`), `names`, `nc`,
     `kpt_shape` ([K, 2] or [K, 3]), and either `flip_idx`, `kpt_names` and `kpt_oks_sigmas`, or `skeleton`
-    with `names`, `mirror` and `edges` (pairs of names) and `sigmas` (K numbers, or one for each name).
+    with `names`, `mirror` and `edges` (pairs of names), `sigmas` (K numbers, or one for each name) and `classes`
+    (the keypoint names of each class, where not every class has all).
     Names and keypoints may be left to the COCO file. `download` is read and never run.
 
     Args:
@@ -115,12 +116,18 @@ def _described(keys: _Keys, file: Path) -> DataSettings:
     skeleton_keys = keys.skeleton or _public_skeleton(keys)
     coco = None
     if keys.names is None or not skeleton_keys.names:
-        coco = _categories(splits)
+        coco = _categories(splits, _listed_names(keys))
+    class_names = _class_names(keys, coco)
     skeleton, dims = make_described_skeleton(
-        keys.skeleton, _public_skeleton(keys), flip_idx=keys.flip_idx, shape=keys.kpt_shape, coco=coco
+        keys.skeleton,
+        _public_skeleton(keys),
+        class_names=class_names,
+        flip_idx=keys.flip_idx,
+        shape=keys.kpt_shape,
+        coco=coco,
     )
     download = keys.download if keys.download is None or isinstance(keys.download, str) else ", ".join(keys.download)
-    return DataSettings(root, file, _class_names(keys, coco), skeleton, dims, splits, download)
+    return DataSettings(root, file, class_names, skeleton, dims, splits, download)
 
 
 def _the_yaml_in(folder: Path) -> Path:
@@ -179,25 +186,30 @@ def _public_skeleton(keys: _Keys) -> SkeletonKeys:
         if len(lists) != 1:
             raise SettingsError(
                 f"kpt_names must be the same list for every class; got {len(lists)} different ones; "
-                "train one model for each kind of object"
+                "name all keypoints there, and those of each class in 'skeleton: {classes: ...}'"
             )
         names = lists.pop()
     return SkeletonKeys(names=names or (), sigmas=keys.kpt_oks_sigmas)
 
 
-def _categories(splits: Mapping[str, Source]) -> CocoCategories | None:
+def _categories(splits: Mapping[str, Source], names: tuple[str, ...]) -> CocoCategories | None:
     sources = [s for s in splits.values() if isinstance(s, CocoSource)]
     # The validation file is the small one.
     sources.sort(key=lambda s: s.annotations.stat().st_size if s.annotations.exists() else 1 << 62)
-    return read_categories(sources[0].annotations) if sources else None
+    return read_categories(sources[0].annotations, names=names) if sources else None
+
+
+def _listed_names(keys: _Keys) -> tuple[str, ...]:
+    names = keys.names or ()
+    if not isinstance(names, Mapping):
+        return names
+    if sorted(names) != list(range(len(names))):
+        raise SettingsError(f"names must be numbered from 0 to {len(names) - 1}; got {sorted(names)}")
+    return tuple(names[i] for i in range(len(names)))
 
 
 def _class_names(keys: _Keys, coco: CocoCategories | None) -> tuple[str, ...]:
-    names = keys.names
-    if isinstance(names, Mapping):
-        if sorted(names) != list(range(len(names))):
-            raise SettingsError(f"names must be numbered from 0 to {len(names) - 1}; got {sorted(names)}")
-        names = tuple(names[i] for i in range(len(names)))
+    names = _listed_names(keys)
     if not names and coco is not None:
         names = coco.names
     if not names and keys.nc is not None:

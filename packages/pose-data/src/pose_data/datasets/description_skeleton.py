@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pose_data.class_points import with_classes
 from pose_data.datasets.coco_categories import CocoCategories
 from pose_data.errors import SettingsError
 from pose_data.settings import nearest_key
@@ -23,18 +24,21 @@ class SkeletonKeys:
         mirror: pairs of names (or indices) that trade places in a mirror.
         edges: pairs of names (or indices) that are joined by a limb.
         sigmas: K OKS sigmas, or one for each name.
+        classes: the keypoint names of each class, by the name of the class; without it every class has all.
     """
 
     names: tuple[str, ...] = ()
     mirror: tuple[tuple[str, str], ...] | None = None
     edges: tuple[tuple[str, str], ...] | None = None
     sigmas: tuple[float, ...] | Mapping[str, float] | None = None
+    classes: Mapping[str, tuple[str, ...]] | None = None
 
 
 def make_described_skeleton(
     block: SkeletonKeys | None,
     public: SkeletonKeys,
     *,
+    class_names: tuple[str, ...],
     flip_idx: tuple[int, ...] | None,
     shape: tuple[int, int] | None,
     coco: CocoCategories | None,
@@ -44,6 +48,7 @@ def make_described_skeleton(
     Args:
         block: the `skeleton` block, if there is one.
         public: kpt_names and kpt_oks_sigmas.
+        class_names: C names.
         flip_idx: other tools' key for the mirror.
         shape: kpt_shape.
         coco: the categories of a COCO file, for what the YAML leaves out.
@@ -74,6 +79,10 @@ def make_described_skeleton(
         edges if edges is not None else known.edges if known is not None else (),
         sigmas if sigmas is not None else known.sigmas if known is not None else None,
     )
+    if block.classes is not None:
+        skeleton = with_classes(skeleton, block.classes, names=class_names, what="skeleton: classes")
+    elif coco is not None and coco.points is not None:
+        skeleton = with_classes(skeleton, coco.points, names=class_names, what="the categories of the COCO file")
     return skeleton, dims
 
 

@@ -23,11 +23,13 @@ class LabelForm:
         num_classes: C; classes are written 0 to C - 1.
         num_keypoints: K.
         keypoint_dims: 3 with visibility, 2 without.
+        classes: for each class the keypoints that it has, as `Skeleton.classes`; None when every class has all.
     """
 
     num_classes: int
     num_keypoints: int
     keypoint_dims: int
+    classes: tuple[tuple[int, ...], ...] | None = None
 
     @property
     def columns(self) -> int:
@@ -198,7 +200,31 @@ def _checks(table: NDArray[np.float64], rows: LabelRows, form: LabelForm) -> tup
     if form.keypoint_dims == 3:
         strange = ~np.isin(groups[..., 2], (0, 1, 2))
         checks.insert(5, (~_all(~strange), lambda r: _strange_words(groups[r], int(np.argmax(strange[r])))))
+    if form.classes is not None:
+        alien = (rows.visibility > 0) & _lacking(form.classes, rows.labels, form.num_keypoints)
+        checks.append(
+            (~_all(~alien), lambda r: _alien_words(groups[r], int(np.argmax(alien[r])), int(classes[r]), form))
+        )
     return tuple(checks)
+
+
+def _lacking(classes: tuple[tuple[int, ...], ...], labels: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
+    """Say which of K points the class of each row doesn't have, (R, K); a class that isn't there has all."""
+    lacks = np.ones((len(classes), count), np.bool_)
+    for label, points in enumerate(classes):
+        lacks[label, list(points)] = False
+    known = (labels >= 0) & (labels < len(classes))
+    return lacks[np.where(known, labels, 0)] & known[:, None]
+
+
+def _alien_words(group: NDArray[np.float64], k: int, label: int, form: LabelForm) -> str:
+    points = ", ".join(map(str, (form.classes or ())[label]))
+    nothing = " ".join("0" * form.keypoint_dims)
+    return (
+        f"keypoint {k} (from 0) must not be labelled, for class {label} has only {points}; got "
+        f"{' '.join(f'{value:g}' for value in group[k])}; write {nothing}, or add the point to the class in "
+        "'skeleton: classes'"
+    )
 
 
 def _all(table: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -41,7 +41,8 @@ def draw_poses(
         poses: in pixels of the image.
         skeleton: of the poses.
         names: C class names, for the labels; without them a label is the score alone.
-        keypoint_threshold: points with a lower score aren't drawn, nor limbs that end in one.
+        keypoint_threshold: points with a lower score aren't drawn, nor limbs that end in one; points that score 0
+            never are.
 
     Returns:
         (H, W, 3) uint8 RGB, a new image. Surer points are larger and brighter; the surest person is on top.
@@ -50,7 +51,8 @@ def draw_poses(
     look = _Look(skeleton)
     for i in np.argsort(poses.scores, kind="stable").tolist():
         label, score = int(poses.labels[i]), float(poses.scores[i])
-        strengths = np.where(poses.keypoint_scores[i] >= keypoint_threshold, poses.keypoint_scores[i], -1.0)
+        certain = poses.keypoint_scores[i]
+        strengths = np.where((certain >= keypoint_threshold) & (certain > 0), certain, -1.0)
         pen = _make_pen(canvas, poses.boxes[i])
         _draw_box(canvas, poses.boxes[i], _class_colour(label), pen)
         _draw_points(canvas, poses.keypoints[i], strengths, np.ones(len(skeleton), np.bool_), look=look, pen=pen)

@@ -79,6 +79,7 @@ class Predictor:
         self.conf, self.iou, self.max_det, self.agnostic = conf, iou, max_det, agnostic
         self.imgsz = _choose_imgsz(runtime.card, imgsz)
         self.classes = _check_classes(runtime.card, classes)
+        self._class_points = runtime.card.skeleton.class_points
         self.rect = rect and runtime.card.dynamic
         self.slack = slack
         if runtime.card.contract != "raw":
@@ -100,7 +101,8 @@ class Predictor:
 
         Returns:
             In pixels of the image, best score first. Boxes are cut at its border; keypoints are where the
-            network puts them, also beyond the border and whatever they score.
+            network puts them, also beyond the border and whatever they score; those that the class doesn't
+            have score 0.
 
         Raises:
             DataError: this is not an image.
@@ -179,6 +181,7 @@ class Predictor:
             max_det=self.max_det,
             classes=self.classes,
             agnostic=self.agnostic,
+            class_points=self._class_points,
         )
 
 

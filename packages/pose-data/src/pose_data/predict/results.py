@@ -56,7 +56,8 @@ def poses_to_label_text(
     Args:
         poses: in pixels of the image.
         image_size: (height, width) of the image.
-        keypoint_dims: 3 writes the score of each keypoint behind its x and y, 2 doesn't.
+        keypoint_dims: 3 writes the score of each keypoint behind its x and y; 2 doesn't, and writes 0 0 for a
+            point that scores 0.
         with_scores: end each line with the person's score.
 
     Returns:
@@ -70,6 +71,8 @@ def poses_to_label_text(
     points = poses.keypoints / np.array([width, height], np.float64)
     if keypoint_dims == 3:
         points = np.concatenate([points, poses.keypoint_scores[..., None]], axis=2)
+    else:
+        points = np.where(poses.keypoint_scores[..., None] > 0, points, 0.0)
     columns = [boxes, points.reshape(len(poses), -1)] + ([poses.scores[:, None]] if with_scores else [])
     numbers = np.concatenate(columns, axis=1).tolist()
     rows = zip(poses.labels.tolist(), numbers, strict=True)

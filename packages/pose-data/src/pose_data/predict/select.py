@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ def select(
     max_candidates: int = MAX_CANDIDATES,
     classes: Iterable[int] | None = None,
     agnostic: bool = False,
+    class_points: NDArray[np.bool_] | None = None,
 ) -> list[Poses]:
     """Turn the raw output of a network into people.
 
@@ -45,6 +47,7 @@ def select(
         max_candidates: anchors of one image to look at, the best ones.
         classes: keep only anchors whose best class is one of these; None keeps all.
         agnostic: let people of different classes suppress each other too.
+        class_points: (C, K) which class has which points; the others score 0. None when every class has all.
 
     Returns:
         One Poses per image, best score first, in pixels of the input. An anchor with a number in it that
@@ -68,7 +71,8 @@ def select(
         groups = None if agnostic or num_classes == 1 else labels[chosen]
         keep = suppress(boxes, iou=iou, groups=groups, limit=max_det)
         points, anchors = rows[4 + num_classes :, keep], chosen[keep]
-        found.append(_make_poses(boxes[keep], scores[anchors], labels[anchors], points, keypoint_dims))
+        poses = _make_poses(boxes[keep], scores[anchors], labels[anchors], points, keypoint_dims)
+        found.append(poses if class_points is None else _without_lacking(poses, class_points))
     return found
 
 
@@ -173,6 +177,10 @@ def _make_poses(
     certain = np.ones(people.shape[:2], np.float32)
     keypoint_scores = np.ascontiguousarray(people[..., 2]) if keypoint_dims == 3 else certain
     return Poses(boxes, scores, labels, np.ascontiguousarray(people[..., :2]), keypoint_scores)
+
+
+def _without_lacking(poses: Poses, class_points: NDArray[np.bool_]) -> Poses:
+    return replace(poses, keypoint_scores=poses.keypoint_scores * class_points[poses.labels])
 
 
 def _check(
