@@ -76,7 +76,12 @@ class _Oks:
     def __init__(self, problem: Problem, ranking: Ranking, sigmas: Floats, lowest: float) -> None:
         truths = problem.truths
         self._truths = prepare_truths(
-            truths.keypoints, labelled=truths.labelled, areas=truths.areas, boxes=truths.boxes, sigmas=sigmas
+            truths.keypoints,
+            labelled=truths.labelled,
+            areas=truths.areas,
+            boxes=truths.boxes,
+            sigmas=sigmas,
+            own=truths.own,
         )
         self._keypoints = problem.detections.keypoints
         self._rows = ranking.rows

@@ -155,7 +155,7 @@ def join(parts: list[ImageSet]) -> ImageSet:
     return ImageSet(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(ImageSet)))
 
 
-def to_problem(images: ImageSet, *, num_classes: int, by_keypoints: bool) -> Problem:
+def to_problem(images: ImageSet, *, num_classes: int, by_keypoints: bool, class_points: Bools | None = None) -> Problem:
     """Turn images into the columns of an evaluation.
 
     Images are sorted by name if all have one, so that ties don't depend on the order in which they came.
@@ -164,12 +164,16 @@ def to_problem(images: ImageSet, *, num_classes: int, by_keypoints: bool) -> Pro
         images: what was collected.
         num_classes: C.
         by_keypoints: people without a labelled keypoint are ignored, and a detection's size is that of its keypoints.
+        class_points: (C, K) which class has which points; None when every class has all.
     """
     order = np.argsort(images.names, kind="stable") if np.all(images.names != "") else np.arange(len(images))
     places = np.empty(len(images), np.int64)
     places[order] = np.arange(len(images))
     boxes = corners_to_boxes(images.boxes)
-    extents = keypoint_extents(images.keypoints)
+    keypoints = images.keypoints
+    if class_points is not None:
+        keypoints = _without_lacking(keypoints, class_points[images.labels])
+    extents = keypoint_extents(keypoints)
     return Problem(
         image_ids=images.names[order] if np.all(images.names != "") else np.arange(len(images)),
         category_ids=np.arange(num_classes),
@@ -183,6 +187,7 @@ def to_problem(images: ImageSet, *, num_classes: int, by_keypoints: bool) -> Pro
             ignored=images.crowd | ~images.labelled.any(axis=1) if by_keypoints else images.crowd,
             keypoints=images.truth_keypoints,
             labelled=images.labelled,
+            own=None if class_points is None else class_points[images.truth_labels],
         ),
         detections=Detections(
             images=np.repeat(places, images.found),
@@ -190,11 +195,17 @@ def to_problem(images: ImageSet, *, num_classes: int, by_keypoints: bool) -> Pro
             scores=images.scores,
             boxes=boxes,
             areas=box_areas(corners_to_boxes(extents) if by_keypoints else boxes),
-            keypoints=images.keypoints,
+            keypoints=keypoints,
             extents=extents,
             keypoint_scores=images.keypoint_scores,
         ),
     )
+
+
+def _without_lacking(keypoints: Floats, own: Bools) -> Floats:
+    """Put points that the class doesn't have, (N, K), on the first that it has: they add nothing to the extent."""
+    first = keypoints[np.arange(len(own)), own.argmax(axis=1)]
+    return np.where(own[..., None], keypoints, first[:, None])
 
 
 def pack(images: ImageSet) -> bytes:

@@ -26,6 +26,7 @@ class OksTruths:
         areas: (M,) px².
         variances: (K,) squared falloff, (2 sigma)².
         grown: (M, 4) x0 y0 x1 y1: each box grown by its own width and height on every side.
+        own: (M, K) objects of this class have the point; None where all classes have all points.
     """
 
     keypoints: Floats
@@ -34,6 +35,7 @@ class OksTruths:
     areas: Floats
     variances: Floats
     grown: Floats
+    own: Bools | None = None
 
 
 def compute_oks(
@@ -71,7 +73,9 @@ def compute_oks(
     return similarity.reshape(len(keypoints), len(truth_keypoints))
 
 
-def prepare_truths(keypoints: Floats, *, labelled: Bools, areas: Floats, boxes: Floats, sigmas: Floats) -> OksTruths:
+def prepare_truths(
+    keypoints: Floats, *, labelled: Bools, areas: Floats, boxes: Floats, sigmas: Floats, own: Bools | None = None
+) -> OksTruths:
     """Compute what doesn't depend on detections."""
     x, y, w, h = np.asarray(boxes, np.float64).T
     return OksTruths(
@@ -81,6 +85,7 @@ def prepare_truths(keypoints: Floats, *, labelled: Bools, areas: Floats, boxes: 
         areas=np.asarray(areas, np.float64) + _EPS,
         variances=np.asarray((sigmas * 2) ** 2),
         grown=np.stack([x - w, y - h, x + w * 2, y + h * 2], axis=1),
+        own=own,
     )
 
 
@@ -104,13 +109,16 @@ def pair_oks(keypoints: Floats, truths: OksTruths, *, found: Ints, people: Ints)
     for count in np.flatnonzero(np.diff(bounds)):
         for start in range(bounds[count], bounds[count + 1], _CHUNK):
             rows = order[start : min(start + _CHUNK, bounds[count + 1])]
-            terms = (
-                _labelled_terms(flat.take(found[rows], axis=0), truths, people[rows], int(count))
-                if count
-                else _outside_terms(flat.take(found[rows], axis=0), truths, people[rows])
-            )
-            result[rows] = terms.sum(axis=1) / terms.shape[1]
+            points = flat.take(found[rows], axis=0)
+            if count:
+                result[rows] = _means(_labelled_terms(points, truths, people[rows], int(count)))
+            else:
+                result[rows] = _outside_oks(points, truths, people[rows])
     return result
+
+
+def _means(terms: Floats) -> Floats:
+    return np.asarray(terms.sum(axis=1) / terms.shape[1])
 
 
 @dataclass(frozen=True)
@@ -193,6 +201,20 @@ def _labelled_terms(points: Floats, truths: OksTruths, people: Ints, count: int)
     if count < terms.shape[1]:
         terms = terms[truths.labelled.take(people, axis=0)].reshape(-1, count)
     return _falloff(terms, truths.areas.take(people))
+
+
+def _outside_oks(points: Floats, truths: OksTruths, people: Ints) -> Floats:
+    """Average over the points that the class has."""
+    terms = _outside_terms(points, truths, people)
+    if truths.own is None:
+        return _means(terms)
+    own = truths.own[people]
+    counts = np.count_nonzero(own, axis=1)
+    result = np.empty(len(terms))
+    for count in np.unique(counts).tolist():
+        rows = counts == count
+        result[rows] = _means(terms[rows][own[rows]].reshape(-1, count))
+    return result
 
 
 def _outside_terms(points: Floats, truths: OksTruths, people: Ints) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,7 @@ class Truths:
         ignored: (M,) counts neither for nor against: crowds, and for keypoints people without a labelled point.
         keypoints: (M, K, 2) xy image pixels; K is 0 where only boxes are known.
         labelled: (M, K) the point was annotated (COCO's v > 0).
+        own: (M, K) objects of this class have the point; None where all classes have all points.
     """
 
     images: Ints
@@ -42,13 +44,16 @@ class Truths:
     ignored: Bools
     keypoints: Floats
     labelled: Bools
+    own: Bools | None = None
 
     def __len__(self) -> int:
         return len(self.images)
 
     def choose(self, rows: Ints | Bools) -> Truths:
         """Keep rows by number or mask, in the order given."""
-        return Truths(*(getattr(self, field.name)[rows] for field in fields(self)))
+        columns = [getattr(self, field.name) for field in fields(self)]
+        chosen: list[Any] = [None if column is None else column[rows] for column in columns]
+        return Truths(*chosen)
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,8 @@ class Detections:
         scores: (N,) any scale, more is better.
         boxes: (N, 4) xywh image pixels.
         areas: (N,) px²; decides whether an unmatched detection lies outside an area range.
-        keypoints: (N, K, 2) xy image pixels; K is 0 where only boxes are known.
+        keypoints: (N, K, 2) xy image pixels; K is 0 where only boxes are known. A point that the class doesn't have
+            lies on one that it has.
         extents: (N, 4) x0 y0 x1 y1 around all keypoints, as `keypoint_extents` finds it; not read where K is 0.
         keypoint_scores: (N, K) how sure each keypoint is; only its calibration is measured, COCO's numbers ignore it.
     """

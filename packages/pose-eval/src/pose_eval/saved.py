@@ -43,7 +43,8 @@ def save_evaluation(path: str | Path, evaluation: Evaluation) -> None:
         "recalls": rules.recalls,
         "switches": np.array([rules.by_category, rules.strict]),
     }
-    columns |= {f"truths.{field.name}": getattr(problem.truths, field.name) for field in fields(Truths)}
+    truths = {f"truths.{field.name}": getattr(problem.truths, field.name) for field in fields(Truths)}
+    columns |= {name: column for name, column in truths.items() if column is not None}
     columns |= {f"detections.{field.name}": getattr(problem.detections, field.name) for field in fields(Detections)}
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -91,7 +92,9 @@ def _evaluation(columns: dict[str, NDArray[Any]]) -> Evaluation:
     problem = Problem(
         image_ids=columns["image_ids"],
         category_ids=columns["category_ids"],
-        truths=Truths(**{field.name: columns[f"truths.{field.name}"] for field in fields(Truths)}),
+        truths=Truths(
+            **{name.removeprefix("truths."): columns[name] for name in columns if name.startswith("truths.")}
+        ),
         detections=Detections(**{field.name: columns[f"detections.{field.name}"] for field in fields(Detections)}),
     )
     return evaluate(problem, rules)

@@ -76,6 +76,9 @@ def evaluate_parts(evaluation: Evaluation, parts: Mapping[str, Ints]) -> dict[st
 def _choose_keypoints(problem: Problem, points: Ints) -> Problem:
     truths, found = problem.truths, problem.detections
     labelled = truths.labelled[:, points]
+    own = None if truths.own is None else truths.own[:, points]
+    if own is not None:
+        own = own | ~own.any(axis=1, keepdims=True)  # nothing of the part is labelled there, and it is ignored
     keypoints = np.ascontiguousarray(found.keypoints[:, points])
     return replace(
         problem,
@@ -84,6 +87,7 @@ def _choose_keypoints(problem: Problem, points: Ints) -> Problem:
             keypoints=np.ascontiguousarray(truths.keypoints[:, points]),
             labelled=labelled,
             ignored=truths.ignored | ~labelled.any(axis=1),
+            own=own,
         ),
         detections=replace(
             found,
