@@ -50,6 +50,7 @@ def card_table(card: ModelCard, *, path: Path, notes: tuple[str, ...] = ()) -> T
         "network": card.architecture,
         "classes": f"{len(card.names)}: {_listed(card.names)}",
         "keypoints": points,
+        **_points_of_classes(card),
         "input": f"{size}, "
         + ("any multiple of " + str(card.stride) if card.dynamic else f"fixed, batch {card.batch}"),
         "output": card.contract,
@@ -65,6 +66,16 @@ def card_table(card: ModelCard, *, path: Path, notes: tuple[str, ...] = ()) -> T
         if value:
             table.add_row(Text(name, style="bold"), Text(value))
     return table
+
+
+def _points_of_classes(card: ModelCard) -> dict[str, str]:
+    """A row for each class that has keypoints of its own."""
+    own = zip(card.names, card.skeleton.classes or (), strict=False)
+    return {f"of {name}": f"{len(points)}: {_listed(_named(card, points))}" for name, points in own}
+
+
+def _named(card: ModelCard, points: tuple[int, ...]) -> tuple[str, ...]:
+    return tuple(card.skeleton.names[k] for k in points)
 
 
 def _cost_tables(net: PoseNet, *, imgsz: tuple[int, int], stages: bool) -> list[Table]:

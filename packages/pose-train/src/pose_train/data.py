@@ -99,8 +99,8 @@ class OneClass:
 
     @property
     def skeleton(self) -> Skeleton:
-        """Of the data set."""
-        return self.samples.skeleton
+        """Of the data set; the one class has the points of all classes."""
+        return replace(self.samples.skeleton, classes=None)
 
     @property
     def keypoint_dims(self) -> int:

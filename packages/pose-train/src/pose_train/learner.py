@@ -222,6 +222,7 @@ def _make_warm_up(settings: TrainSettings, *, batches: int, accumulate: int) -> 
 
 
 def _make_loss(settings: TrainSettings, samples: Samples, engine: Engine) -> PoseLoss:
+    class_points = samples.skeleton.class_points
     return PoseLoss(
         torch.from_numpy(samples.skeleton.require_sigmas()),
         keypoint_dims=samples.keypoint_dims,
@@ -235,6 +236,7 @@ def _make_loss(settings: TrainSettings, samples: Samples, engine: Engine) -> Pos
         ),
         alignment=settings.alignment,
         occluded=settings.occluded,
+        class_points=None if class_points is None else torch.from_numpy(class_points),
         total=engine.total,
         world=engine.world,
     )

@@ -59,6 +59,8 @@ class PoseLoss:
             assignment costs of RTMO, Lu et al., CVPR 2024, and PETR, Shi et al., CVPR 2022, hold OKS).
         occluded: what a hidden keypoint (v = 1) is. "visible": the same as a visible one. "ignored": no loss
             looks at it. "own": its place is learnt, and its score should be 0.5.
+        class_points: (C, K) bool, which class has which points: no loss looks at the others. None when every class has
+            all.
         total: adds up numbers over all processes that share the batch; alone, they are what they are.
         world: how many processes those are.
     """
@@ -71,6 +73,7 @@ class PoseLoss:
         gains: Gains | None = None,
         alignment: str = "iou",
         occluded: str = "visible",
+        class_points: Tensor | None = None,
         total: Callable[[Tensor], Tensor] = torch.Tensor.detach,
         world: int = 1,
     ) -> None:
@@ -79,6 +82,7 @@ class PoseLoss:
         self.gains = gains or Gains()
         self.by_keypoints = alignment == "oks"
         self.occluded = occluded
+        self.class_points = class_points
         self.total, self.world = total, world
 
     def __call__(self, raw: RawOutputs, targets: BatchTargets, likelihood: Likelihood | None = None) -> LossItems:
@@ -102,7 +106,7 @@ class PoseLoss:
             targets,
             similarity=points.similarity if self.by_keypoints else None,
         )
-        pose, kobj, counted = _keypoint_losses(points, found, targets, self.occluded)
+        pose, kobj, counted = _keypoint_losses(points, found, self._known(targets)[found.target], self.occluded)
         shares = torch.stack([found.score.sum(), *(scores.new_tensor(float(n)) for n in (*counted, images))])
         total_score, positives, judged, all_images = self.total(shares).unbind()
         total_score = total_score.clamp(min=1)
@@ -118,6 +122,14 @@ class PoseLoss:
         items = torch.stack(losses)
         # Engines average gradients over processes, and this is to be their sum.
         return LossItems(items.detach(), items.sum() * all_images * self.world, len(found.anchor))
+
+    def _known(self, targets: BatchTargets) -> Tensor:
+        """Say of which points something is known, (M, K): of those that the class has and that aren't ignored."""
+        visibility = targets.visibility
+        known = visibility != 1 if self.occluded == "ignored" else torch.ones_like(visibility, dtype=torch.bool)
+        if self.class_points is None:
+            return known
+        return known & self.class_points.to(known.device)[targets.labels]
 
 
 @dataclass(frozen=True)
@@ -169,15 +181,18 @@ class _Points:
 
 
 def _keypoint_losses(
-    points: _Points, found: Assignment, targets: BatchTargets, occluded: str
+    points: _Points, found: Assignment, known: Tensor, occluded: str
 ) -> tuple[Tensor, Tensor, tuple[int, int]]:
-    """Return 1 - OKS of the positives' keypoints, the loss of their visibility, and over how many each is the mean."""
+    """Return 1 - OKS of the positives' keypoints, the loss of their visibility, and over how many each is the mean.
+
+    Args:
+        known: (P, K) of the positives' points, those that are looked at.
+    """
     if len(found.anchor) == 0:
         zero = points.raw.float().sum() * 0  # keeps the branch in the graph
         return zero, zero, (0, 0)
     picked = points.pick(found.image, found.anchor)
-    visibility = targets.visibility[found.target]
-    known = visibility != 1 if occluded == "ignored" else torch.ones_like(visibility, dtype=torch.bool)
+    visibility = points.targets.visibility[found.target]
     e = points.errors(picked, found.anchor, found.target)
     pose = _mean_dissimilarity(e, (visibility != 0) & known)
     if points.dims == 2:

@@ -114,7 +114,12 @@ def _run_over(
 
 
 def _make_evaluator(samples: Samples) -> PoseEvaluator:
-    return PoseEvaluator(samples.skeleton.require_sigmas(), num_classes=len(samples.names), names=samples.names)
+    return PoseEvaluator(
+        samples.skeleton.require_sigmas(),
+        num_classes=len(samples.names),
+        names=samples.names,
+        class_keypoints=samples.skeleton.classes,
+    )
 
 
 def _result(evaluator: PoseEvaluator, times: NDArray[np.float64], *, images: int, timed: int) -> ValidationResult:
