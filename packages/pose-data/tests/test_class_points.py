@@ -217,6 +217,14 @@ def test_a_label_of_a_point_that_the_class_lacks_is_a_fault_with_its_line(pets, 
         open_dataset(read_data_settings(pets), "train")
 
 
+def test_a_row_with_the_points_of_its_class_alone_is_told_to_have_all(tmp_path: Path):
+    file = tmp_path / "a.txt"
+    file.write_text("1 0.75 0.5 0.4 0.4 0.7 0.4 2 0.8 0.5 2\n", encoding="utf-8")
+    reason = r"a\.txt:1: must have 17 columns .*; got 11, the keypoints of one class; write all 4, those that the class"
+    with pytest.raises(DataError, match=reason):
+        read_labels(file, LabelForm(2, 4, 3, SKELETON.classes), size=(40, 80))
+
+
 def test_a_bad_class_is_still_said_first(tmp_path: Path):
     file = tmp_path / "a.txt"
     file.write_text("7" + DOG[1:], encoding="utf-8")

@@ -119,6 +119,8 @@ def _guess(words: list[str], form: LabelForm) -> str:
         return f"; did you mean kpt_shape [{form.num_keypoints}, {other}] in the data YAML?"
     rest = len(words) - 5
     if rest > 0 and rest % form.keypoint_dims == 0:
+        if rest // form.keypoint_dims in map(len, form.classes or ()):
+            return f", the keypoints of one class; write all {form.num_keypoints}, those that the class lacks as zeros"
         return f", which is {rest // form.keypoint_dims} keypoints; correct the row, or kpt_shape in the data YAML"
     return ""
 
