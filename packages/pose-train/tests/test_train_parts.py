@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 from pose_data import PoseTargets
-from pose_train import complete_iou, make_targets
+from pose_train import TrainSettings, complete_iou, make_targets
 from pose_train.ema import WeightAverage
 from pose_train.loader import EpochOrder
-from pose_train.optimizer import choose_optimizer, make_optimizer
+from pose_train.optimizer import OptimizerPlan, make_optimizer, plan_optimizer
 from pose_train.schedule import WarmUp, learning_rate_factor
 from torch import nn
 
@@ -45,9 +45,20 @@ def test_without_warm_up_the_first_step_is_a_whole_one():
     assert [g["lr"] for g in optimizer.param_groups] == pytest.approx([0.05] * 3)
 
 
-@pytest.mark.parametrize(("iterations", "expected"), [(10_000, ("AdamW", 0.002)), (10_001, ("SGD", 0.01))])
-def test_auto_takes_adamw_for_short_runs_and_sgd_for_long_ones(iterations, expected):
-    assert choose_optimizer("auto", iterations=iterations, num_classes=1, lr0=0.5) == expected
+@pytest.mark.parametrize(
+    ("words", "images", "plan"),
+    [
+        ({}, 64_000, OptimizerPlan("AdamW", 0.002, 16)),
+        ({}, 64_001, OptimizerPlan("SGD", 0.01, 64)),
+        ({"nbs": 64}, 64_000, OptimizerPlan("AdamW", 0.002, 64)),
+        ({"nbs": 32}, 64_000, OptimizerPlan("SGD", 0.01, 32)),
+        ({"batch": 128}, 64_001, OptimizerPlan("AdamW", 0.002, 128)),
+        ({"optimizer": "AdamW"}, 10, OptimizerPlan("AdamW", 0.5, 64)),
+    ],
+)
+def test_auto_takes_adamw_for_short_runs_and_sgd_for_long_ones(words, images, plan):
+    settings = TrainSettings(epochs=10, lr0=0.5, **words)
+    assert plan_optimizer(settings, images=images, num_classes=1) == plan
 
 
 def test_average_moves_towards_the_network_by_one_minus_its_decay():

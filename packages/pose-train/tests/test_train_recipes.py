@@ -18,8 +18,8 @@ def test_there_is_a_recipe_for_each_size_of_network():
     assert len({make_train_settings({"recipe": name}, source="train").model for name in SIZES}) == len(SIZES)
 
 
-def test_the_published_recipe_is_the_defaults():
-    assert make_train_settings({"recipe": "published"}, source="train") == TrainSettings()
+def test_the_published_recipe_is_the_defaults_but_for_the_nominal_batch():
+    assert make_train_settings({"recipe": "published"}, source="train") == TrainSettings(nbs=64)
 
 
 def test_defaults_hold_where_neither_words_nor_recipe_say():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +18,7 @@ from pose_train.engine import Engine
 from pose_train.failures import NotFiniteError
 from pose_train.heatmaps import heatmap_loss, make_heatmaps
 from pose_train.losses import LOSS_NAMES, Gains, PoseLoss
-from pose_train.optimizer import choose_optimizer, freeze_layers, hold_frozen, make_optimizer
+from pose_train.optimizer import OptimizerPlan, freeze_layers, hold_frozen, make_optimizer, plan_optimizer
 from pose_train.resume import Progress
 from pose_train.schedule import WarmUp, learning_rate_factor
 from pose_train.settings import TrainSettings
@@ -45,7 +44,8 @@ class Learner:
         loss: of the network's raw outputs.
         settings: of the run.
         engine: the processes that share the work.
-        description: the optimizer and its learning rate, in words.
+        plan: what the optimizer is.
+        description: of the plan, in words.
         prepared: the student as the engine runs it; the same object where there is one process.
     """
 
@@ -56,6 +56,7 @@ class Learner:
     loss: PoseLoss
     settings: TrainSettings
     engine: Engine
+    plan: OptimizerPlan
     description: str
     prepared: nn.Module
 
@@ -178,11 +179,8 @@ def make_learner(
         images: of an epoch.
     """
     freeze_layers(net.model, settings.freeze)
-    iterations = math.ceil(images / max(settings.batch, settings.nbs)) * settings.epochs
-    name, lr = choose_optimizer(
-        settings.optimizer, iterations=iterations, num_classes=net.num_classes, lr0=settings.lr0
-    )
-    accumulate = max(round(settings.nbs / settings.batch), 1)
+    plan = plan_optimizer(settings, images=images, num_classes=net.num_classes)
+    accumulate = max(round(plan.nbs / settings.batch), 1)
     net = net.to(engine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = WeightAverage(net)
     student = Student(net, with_heatmaps=settings.heatmap > 0, with_likelihood=settings.likelihood > 0).to(
@@ -192,10 +190,10 @@ def make_learner(
         share_batch_norm(student, engine.device)
     optimizer = make_optimizer(
         student,
-        name,
-        lr=lr,
+        plan.name,
+        lr=plan.lr,
         momentum=AUTO_MOMENTUM if settings.optimizer == "auto" else settings.momentum,
-        weight_decay=settings.weight_decay * settings.batch * accumulate / settings.nbs,
+        weight_decay=settings.weight_decay * settings.batch * accumulate / plan.nbs,
     )
     prepared, optimizer = engine.accelerator.prepare(student, optimizer)
     return Learner(
@@ -206,9 +204,15 @@ def make_learner(
         loss=_make_loss(settings, samples, engine),
         settings=settings,
         engine=engine,
-        description=f"{name}, first learning rate {lr:g}, {batches} batches of {settings.batch} per epoch",
+        plan=plan,
+        description=_describe(plan, settings.batch, accumulate=accumulate, batches=batches),
         prepared=prepared,
     )
+
+
+def _describe(plan: OptimizerPlan, batch: int, *, accumulate: int, batches: int) -> str:
+    steps = "" if accumulate == 1 else f", a step for every {accumulate} of them"
+    return f"{plan.name}, first learning rate {plan.lr:g}, {batches} batches of {batch} per epoch{steps}"
 
 
 def _make_warm_up(settings: TrainSettings, *, batches: int, accumulate: int) -> WarmUp:

@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import torch
 from pose_data import SettingsError
 from torch import nn
 from torch.optim import SGD, Adam, Adamax, AdamW, NAdam, Optimizer, RAdam, RMSprop
 
-LONG_RUN = 10_000  # optimizer steps; above it `auto` takes SGD
+from pose_train.settings import TrainSettings
+
+NOMINAL = 64
+LONG_RUN = 10_000  # steps of the nominal batch; above it `auto` takes SGD
 
 
-def choose_optimizer(name: str, *, iterations: int, num_classes: int, lr0: float) -> tuple[str, float]:
-    """Say which optimizer and learning rate `auto` means for a run of so many optimizer steps."""
-    if name != "auto":
-        return name, lr0
-    if iterations > LONG_RUN:
-        return "SGD", 0.01
-    return "AdamW", round(0.002 * 5 / (4 + num_classes), 6)
+@dataclass(frozen=True)
+class OptimizerPlan:
+    """What a run steps with.
+
+    Args:
+        name: of the optimizer.
+        lr: first learning rate.
+        nbs: nominal batch; smaller ones add up to it before a step.
+    """
+
+    name: str
+    lr: float
+    nbs: int
+
+
+def plan_optimizer(settings: TrainSettings, *, images: int, num_classes: int) -> OptimizerPlan:
+    """Say what the settings mean for epochs of so many images.
+
+    `auto` is AdamW in a short run and SGD in a long one, as in the published recipe. AdamW steps after each batch
+    unless `nbs` says otherwise: short runs have few steps, and with four times as many they learn twice as much.
+    """
+    nominal = settings.nbs or NOMINAL
+    if settings.optimizer != "auto":
+        return OptimizerPlan(settings.optimizer, settings.lr0, nominal)
+    if math.ceil(images / max(settings.batch, nominal)) * settings.epochs > LONG_RUN:
+        return OptimizerPlan("SGD", 0.01, nominal)
+    return OptimizerPlan("AdamW", round(0.002 * 5 / (4 + num_classes), 6), settings.nbs or settings.batch)
 
 
 def make_optimizer(net: nn.Module, name: str, *, lr: float, momentum: float, weight_decay: float) -> Optimizer:

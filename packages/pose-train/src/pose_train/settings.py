@@ -54,7 +54,12 @@ class TrainSettings:
     plots: bool = _setting(True, "write pictures of batches and of validation")
     tracker: tuple[str, ...] = _setting((), "trackers: tensorboard, mlflow, wandb, clearml, comet_ml, aim, dvclive")
     skip_bad: bool = _setting(False, "drop faulty label rows, and say how many, in place of stopping")
-    nbs: int = _setting(64, "nominal batch; smaller batches add up to it before a step", least=1)
+    nbs: int = _setting(
+        0,
+        "nominal batch; smaller batches add up to it before a step; 0 is 64, or the batch itself where optimizer=auto "
+        "takes AdamW for a short run",
+        least=0,
+    )
     lr0: float = _setting(0.01, "first learning rate; optimizer=auto chooses its own", least=0)
     lrf: float = _setting(0.01, "last learning rate as a share of the first", least=0)
     momentum: float = _setting(0.937, "momentum of SGD, beta1 of Adam", least=0, most=1)

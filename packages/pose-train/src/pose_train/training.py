@@ -116,9 +116,10 @@ class _Job:
         if run.progress.epoch or settings.batch == 1 or self.engine.world > 1:
             raise error
         smaller = max(settings.batch // 2, 1)
-        again = f"starting again with {smaller}, which add up to {settings.nbs} before a step"
+        nominal = run.learner.plan.nbs
+        again = f"starting again with {smaller}, which add up to {nominal} before a step"
         self.listener(MessageEvent(f"out of memory with a batch of {settings.batch}: {again}"))
-        return dataclasses.replace(settings, batch=smaller)
+        return dataclasses.replace(settings, batch=smaller, nbs=nominal)
 
     @staticmethod
     def _free_memory() -> None:
