@@ -41,6 +41,9 @@ OLDEST_NUMPY_PYTHONS = ("3.10", "3.11", "3.12")  # numpy 1.26 has no wheel for l
 NO_INDEX = ("--no-index", "--no-deps")
 BUILDERS = ("hatchling", "editables")
 TFJS = ("@tensorflow/tfjs@4.22.0", "@tensorflow/tfjs-backend-wasm@4.22.0")
+TRANSFORMERS_JS = "@huggingface/transformers@4.3.1"
+FIFTYONE = ("fiftyone", "fiftyone-brain", "voxel51-eta")  # all of it but its database server
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")  # what packages of it call their program
 CHECKERS = ("mypy", "types-PyYAML", "tomli", "import-linter")  # tomli: what mypy reads of it for Python 3.10
 
 # Networks in tests are so small that on a busy machine torch's threads wait for each other far longer than they work.
@@ -166,13 +169,8 @@ def alone(session: nox.Session, package: Package) -> None:
 def tensorflow(session: nox.Session) -> None:
     """SavedModel, frozen graph, TFLite, Edge TPU and, where npm is on the PATH, TF.js: converted and run."""
     modules = ["tensorflow", "ai_edge_litert"]
-    environment = {}
-    if npm := shutil.which("npm"):
-        folder = Path(session.create_tmp()).resolve() / "node"  # tests' own temporary folders must not be inside it
-        fetch = (npm, "install", "--silent", "--ignore-scripts", "--prefix", str(folder), *TFJS)
-        session.run(*fetch, external=True, success_codes=range(256))
-        environment["NODE_PATH"] = str(folder / "node_modules")
-    if (Path(environment.get("NODE_PATH", "")) / "@tensorflow" / "tfjs").is_dir():
+    environment = fetch_node_packages(session, *TFJS)
+    if environment:
         modules.append("node")
     else:
         session.log("npm is not on the PATH, or its registry gave no TF.js: TF.js is left out")
@@ -184,6 +182,57 @@ def tensorflow(session: nox.Session) -> None:
 def paddle(session: nox.Session) -> None:
     """Paddle inference models: converted and run."""
     try_export(session, ("convert", "paddle"), tests=("paddle",), must=["paddle"], environment={})
+
+
+@nox.session(requires=["wheels"], reuse_venv=False)
+def clients(session: nox.Session) -> None:
+    """Other people's programs read our files and find our poses: OpenCV, FiftyOne, a browser and others."""
+    export, evaluation = package_named("pose-export"), package_named("pose-eval")
+    modules = ["openvino", "benchmark_app", "onnxsim", "supervision", "fiftyone"]
+    environment = fetch_node_packages(session, *TFJS, TRANSFORMERS_JS)
+    if environment:
+        modules.append("transformers.js")
+    else:
+        session.log("npm is not on the PATH, or its registry gave nothing: transformers.js and TF.js are left out")
+    if environment and any(map(shutil.which, CHROMIUM)):
+        modules += ["tensorflow", "node", "chromium"]
+    else:
+        session.log("none of " + ", ".join(CHROMIUM) + " is on the PATH, or there is no TF.js: the browser is left out")
+    install_wheels(session, evaluation, ())
+    browser = ("tensorflow",) if "chromium" in modules else ()
+    install_wheels(session, export, ("convert", "onnxruntime", "openvino-run", *browser))
+    session.install("-q", "-c", str(CONSTRAINTS), "onnxsim", "supervision", *export.test_requirements)
+    install_fiftyone(session)
+    run_chosen_tests(session, export, ["test_export_client_*.py"], must=modules, environment=environment)
+    session.run("python", "-c", "import supervision")  # without it the test of pose-eval would be skipped
+    run_chosen_tests(session, evaluation, ["test_eval_client_*.py"], must=[], environment={})
+    shutil.rmtree(session.virtualenv.location)  # four gigabytes that are of no more use; after a failure they stay
+
+
+def install_fiftyone(session: nox.Session) -> None:
+    """Install FiftyOne with what it declares, but for its database server and its older OpenCV.
+
+    The server isn't free software, and what converts labels does without it.
+    """
+    session.install("-q", "-c", str(CONSTRAINTS), "--no-deps", *FIFTYONE)
+    code = "import sys, importlib.metadata as m; print(*(w for n in sys.argv[1:] for w in m.requires(n)), sep='\\n')"
+    words = str(session.run("python", "-c", code, *FIFTYONE, silent=True)).splitlines()
+    left_out = ("fiftyone", "voxel51", "opencv")
+    chosen = [word for word in words if not word.startswith(left_out) and "extra ==" not in word]
+    session.install("-q", "-c", str(CONSTRAINTS), *chosen)
+
+
+def fetch_node_packages(session: nox.Session, *packages: str) -> dict[str, str]:
+    """Fetch packages of node, and say where in NODE_PATH; nothing where npm or one of the packages isn't to be had."""
+    npm = shutil.which("npm")
+    if npm is None:
+        return {}
+    folder = Path(session.create_tmp()).resolve() / "node"  # tests' own temporary folders must not be inside it
+    fetch = (npm, "install", "--silent", "--ignore-scripts", "--prefix", str(folder), *packages)
+    session.run(*fetch, external=True, success_codes=range(256))
+    modules = folder / "node_modules"
+    found = all((modules / package.rpartition("@")[0]).is_dir() for package in packages)
+    return {"NODE_PATH": str(modules)} if found else {}
 
 
 def try_export(
@@ -200,15 +249,28 @@ def try_export(
         tests: the middle of their names: test_export_<name>.py.
         must: modules without which a test fails rather than being skipped.
     """
-    package = next(one for one in PACKAGES if one.name == "pose-export")
+    package = package_named("pose-export")
     install_wheels(session, package, extras)
     session.install("-q", "-c", str(CONSTRAINTS), *package.test_requirements)
+    patterns = [f"test_export_{test}.py" for test in tests]
+    run_chosen_tests(session, package, patterns, must=must, environment=environment)
+
+
+def run_chosen_tests(
+    session: nox.Session, package: Package, patterns: list[str], *, must: list[str], environment: dict[str, str]
+) -> None:
+    """Run files of a package's tests, from its sdist, where the package is installed."""
     with tempfile.TemporaryDirectory(prefix=f"{package.name}-") as name, session.chdir(name):
         unpack_tests(package, Path(name))
         settings = ("-c", str(ROOT / "pyproject.toml"), "--rootdir", name, "-p", "no:cacheprovider")
-        files = [f"tests/test_export_{test}.py" for test in tests]
+        files = [f"tests/{file.name}" for pattern in patterns for file in sorted(Path(name, "tests").glob(pattern))]
         environment = {**ONE_THREAD, **environment, "POSE_EXPORT_MUST": ",".join(must)}
         session.run("python", "-m", "pytest", *settings, *files, *session.posargs, env=environment)
+
+
+def package_named(name: str) -> Package:
+    """One of the packages of this project."""
+    return next(one for one in PACKAGES if one.name == name)
 
 
 def oldest_numpy(package: Package) -> str | None:

@@ -5,20 +5,25 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pose_data import ExportError, ModelCard, Skeleton
+from pose_data import ExportError, ModelCard, Poses, Skeleton
 from pose_export import ExportResult, export, get_format
 
 if TYPE_CHECKING:
     from pose_nn import PoseNet
 
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 THREE_POINTS = Skeleton(("nose", "left_hand", "right_hand"), mirror=((1, 2),), sigmas=(0.05, 0.1, 0.1))
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")  # what packages of it call their program
 MakeOnnx = Callable[..., Path]
 Exported = Callable[..., ExportResult]
 
@@ -34,11 +39,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def need(name: str) -> None:
-    """Skip where a module (or "node" with TF.js) is missing; fail where POSE_EXPORT_MUST names it.
+    """Skip where a module or a program ("node" is node with TF.js) is missing; fail where POSE_EXPORT_MUST names it.
 
     Nothing is imported here: Paddle crashes where TensorFlow was imported before.
     """
-    checks = {"node": node_has_tfjs, "cuda.bindings": gpu_is_there}
+    checks: dict[str, Callable[[], object]] = {
+        "node": node_has_tfjs,
+        "cuda.bindings": gpu_is_there,
+        "transformers.js": functools.partial(find_node_package, "@huggingface/transformers"),
+        "chromium": functools.partial(find_program, *CHROMIUM),
+        "benchmark_app": functools.partial(find_program, "benchmark_app"),
+    }
     if checks[name]() if name in checks else importlib.util.find_spec(name) is not None:
         return
     if name in os.environ.get("POSE_EXPORT_MUST", "").split(","):
@@ -58,6 +69,23 @@ def node_has_tfjs() -> bool:
 
 
 @functools.cache
+def find_node_package(name: str) -> Path | None:
+    """The main file of a package that node finds from here or in NODE_PATH."""
+    node = shutil.which("node")
+    if node is None:
+        return None
+    code = f"process.stdout.write(require.resolve({name!r}))"
+    found = subprocess.run([node, "-e", code], capture_output=True, text=True, check=False)
+    return Path(found.stdout) if found.returncode == 0 else None
+
+
+def find_program(*names: str) -> str | None:
+    """The first of these programs that lies beside Python or on the PATH."""
+    folders = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    return next((found for name in names if (found := shutil.which(name, path=folders))), None)
+
+
+@functools.cache
 def gpu_is_there() -> bool:
     try:
         from pose_export.run.gpu import find_gpu
@@ -66,6 +94,48 @@ def gpu_is_there() -> bool:
     except ExportError:
         return False
     return True
+
+
+@pytest.fixture
+def node_package() -> Callable[[str], Path | None]:
+    """Find the main file of a package of node."""
+    return find_node_package
+
+
+@pytest.fixture
+def chromium() -> str:
+    """The browser's program."""
+    return find_program(*CHROMIUM) or ""
+
+
+@pytest.fixture
+def benchmark_app() -> str:
+    """OpenVINO's own program for measuring."""
+    return find_program("benchmark_app") or ""
+
+
+@pytest.fixture
+def examples() -> Path:
+    """The folder with the decoders for authors of clients."""
+    if not EXAMPLES.is_dir():
+        pytest.skip("the examples aren't beside the tests here")
+    return EXAMPLES
+
+
+@pytest.fixture
+def check_people() -> Callable[[list[dict[str, Any]], Poses], None]:
+    """Compare what the decoder in JavaScript found in a picture of 64 x 64 with what a Predictor found."""
+
+    def check(people: list[dict[str, Any]], poses: Poses) -> None:
+        assert len(people) == len(poses) > 0
+        points = np.array([person["keypoints"] for person in people])
+        boxes = np.array([person["box"] for person in people])
+        np.testing.assert_allclose([person["score"] for person in people], poses.scores, atol=1e-4)
+        np.testing.assert_allclose(np.clip(boxes, 0, 64), poses.boxes, atol=0.01)
+        np.testing.assert_allclose(points[..., :2], poses.keypoints, atol=0.01)
+        np.testing.assert_allclose(points[..., 2], poses.keypoint_scores, atol=1e-4)
+
+    return check
 
 
 @pytest.fixture(scope="session")

@@ -151,14 +151,6 @@ def test_network_is_left_as_it_was(net: PoseNet, card: ModelCard, tmp_path: Path
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-def test_opencv_reads_the_file(exported: Exported, noise: NDArray[np.uint8]) -> None:
-    cv2 = pytest.importorskip("cv2")
-    reader = cv2.dnn.readNetFromONNX(str(exported("onnx").path))
-    reader.setInput(cv2.dnn.blobFromImage(noise[0], 1 / 255))
-    expected = load_runtime(exported("onnx").path)(noise[:1])
-    np.testing.assert_allclose(reader.forward(), expected, rtol=1e-4, atol=0.01)
-
-
 def test_predictions_with_an_onnx_file_need_no_torch(exported: Exported) -> None:
     code = (
         "import sys, numpy, pose_export\n"
