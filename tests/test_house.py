@@ -52,6 +52,16 @@ def test_releases_are_pinned_in_constraints_and_not_in_packages(package):
     assert [str(word) for word in requirements_of(package) if "==" in str(word.specifier)] == []
 
 
+def test_versions_of_other_programs_in_the_guide_are_those_that_are_tested():
+    guide = (ROOT / "docs" / "export.md").read_text(encoding="utf-8").partition("## Programs that read our files")[2]
+    pins = re.findall(r"^([\w-]+)==([\w.]+)", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    tried = {"fiftyone", "onnxsim", "onnxslim", "opencv-python-headless", "openvino", "supervision"}
+    versions = [version for name, version in pins if name in tried]
+    versions += re.findall(r'"@[\w/-]+@([\d.]+)"', (ROOT / "noxfile.py").read_text(encoding="utf-8"))
+    assert len(versions) == 9
+    assert [version for version in versions if version not in guide] == []
+
+
 @each_package
 def test_siblings_are_asked_for_by_a_range_that_holds_their_version(package):
     for requirement in requirements_of(package):
