@@ -188,7 +188,8 @@ def paddle(session: nox.Session) -> None:
 def clients(session: nox.Session) -> None:
     """Other people's programs read our files and find our poses: OpenCV, FiftyOne, a browser and others."""
     export, evaluation = package_named("pose-export"), package_named("pose-eval")
-    modules = ["openvino", "benchmark_app", "onnxsim", "supervision", "fiftyone"]
+    modules = ["torch", "pose_nn", "onnx", "onnxslim", "onnxruntime", "openvino"]
+    modules += ["benchmark_app", "onnxsim", "supervision", "fiftyone"]
     environment = fetch_node_packages(session, *TFJS, TRANSFORMERS_JS)
     if environment:
         modules.append("transformers.js")
@@ -259,11 +260,17 @@ def try_export(
 def run_chosen_tests(
     session: nox.Session, package: Package, patterns: list[str], *, must: list[str], environment: dict[str, str]
 ) -> None:
-    """Run files of a package's tests, from its sdist, where the package is installed."""
+    """Run files of a package's tests, from its sdist, where the package is installed.
+
+    Args:
+        must: modules and programs without which a test of pose-export fails rather than being skipped.
+    """
     with tempfile.TemporaryDirectory(prefix=f"{package.name}-") as name, session.chdir(name):
         unpack_tests(package, Path(name))
         settings = ("-c", str(ROOT / "pyproject.toml"), "--rootdir", name, "-p", "no:cacheprovider")
         files = [f"tests/{file.name}" for pattern in patterns for file in sorted(Path(name, "tests").glob(pattern))]
+        if not files:
+            session.error(f"{package.name} has no tests that are called {' or '.join(patterns)}")
         environment = {**ONE_THREAD, **environment, "POSE_EXPORT_MUST": ",".join(must)}
         session.run("python", "-m", "pytest", *settings, *files, *session.posargs, env=environment)
 
