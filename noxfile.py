@@ -184,7 +184,7 @@ def paddle(session: nox.Session) -> None:
     try_export(session, ("convert", "paddle"), tests=("paddle",), must=["paddle"], environment={})
 
 
-@nox.session(requires=["wheels"], reuse_venv=False)
+@nox.session(requires=["wheels"])
 def clients(session: nox.Session) -> None:
     """Other people's programs read our files and find our poses: OpenCV, FiftyOne, a browser and others."""
     export, evaluation = package_named("pose-export"), package_named("pose-eval")
@@ -199,15 +199,16 @@ def clients(session: nox.Session) -> None:
         modules += ["tensorflow", "node", "chromium"]
     else:
         session.log("none of " + ", ".join(CHROMIUM) + " is on the PATH, or there is no TF.js: the browser is left out")
-    install_wheels(session, evaluation, ())
+    # In an environment that is used again pip would complain of what FiftyOne declares and doesn't get.
+    session.run("python", "-m", "pip", "uninstall", "-q", "-y", *FIFTYONE)
     browser = ("tensorflow",) if "chromium" in modules else ()
     install_wheels(session, export, ("convert", "onnxruntime", "openvino-run", *browser))
+    install_wheels(session, evaluation, ())
     session.install("-q", "-c", str(CONSTRAINTS), "onnxsim", "supervision", *export.test_requirements)
     install_fiftyone(session)
     run_chosen_tests(session, export, ["test_export_client_*.py"], must=modules, environment=environment)
     session.run("python", "-c", "import supervision")  # without it the test of pose-eval would be skipped
     run_chosen_tests(session, evaluation, ["test_eval_client_*.py"], must=[], environment={})
-    shutil.rmtree(session.virtualenv.location)  # four gigabytes that are of no more use; after a failure they stay
 
 
 def install_fiftyone(session: nox.Session) -> None:
@@ -272,7 +273,8 @@ def run_chosen_tests(
         if not files:
             session.error(f"{package.name} has no tests that are called {' or '.join(patterns)}")
         environment = {**ONE_THREAD, **environment, "POSE_EXPORT_MUST": ",".join(must)}
-        session.run("python", "-m", "pytest", *settings, *files, *session.posargs, env=environment)
+        fine = (0, 5) if session.posargs else (0,)  # 5: none of these tests was asked for
+        session.run("python", "-m", "pytest", *settings, *files, *session.posargs, env=environment, success_codes=fine)
 
 
 def package_named(name: str) -> Package:
