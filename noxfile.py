@@ -175,13 +175,13 @@ def tensorflow(session: nox.Session) -> None:
     else:
         session.log("npm is not on the PATH, or its registry gave no TF.js: TF.js is left out")
     extras = ("convert", "tensorflow", "tflite", "litert")
-    try_export(session, extras, tests=("tensorflow", "tflite", "tfjs"), must=modules, environment=environment)
+    try_export(session, extras, tests=("tensorflow", "tflite", "tfjs", "repeat"), must=modules, environment=environment)
 
 
 @nox.session(requires=["wheels"])
 def paddle(session: nox.Session) -> None:
     """Paddle inference models: converted and run."""
-    try_export(session, ("convert", "paddle"), tests=("paddle",), must=["paddle"], environment={})
+    try_export(session, ("convert", "paddle"), tests=("paddle", "repeat"), must=["paddle"], environment={})
 
 
 @nox.session(requires=["wheels"])

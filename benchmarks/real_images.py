@@ -27,7 +27,7 @@ import yaml
 from pose_cli.models import shipped_weights
 from pose_data import COCO_PERSON, Predictor, Samples, image_size, open_dataset, read_data_settings
 from pose_nn import TorchRuntime, load_checkpoint
-from pose_train import EpochEvent, TrainEvent, TrainSettings, make_train_settings, train, validate
+from pose_train import EpochEvent, TrainEvent, make_train_settings, train, validate
 
 Document = dict[str, Any]
 
@@ -126,25 +126,12 @@ def named_pairs(pairs: tuple[tuple[int, int], ...] | None, names: tuple[str, ...
     return [[names[a], names[b]] for a, b in pairs or ()]
 
 
-def by_heart(data: Path, output: Path) -> TrainSettings:
-    """Settings to learn a few images by heart: no augmentation, a step per batch, a validation per 100 steps."""
+def by_heart(data: Path) -> Document:
+    """Words to learn a few images by heart: no augmentation, a step per batch, a validation per 100 steps."""
     still = {"mosaic": 0.0, "scale": 0.0, "translate": 0.0, "fliplr": 0.0, "hsv_h": 0.0, "hsv_s": 0.0, "hsv_v": 0.0}
-    return TrainSettings(
-        data=str(data),
-        project=str(output / "run"),
-        imgsz=320,
-        epochs=20,
-        images_per_epoch=100 * COCO_IMAGES,
-        batch=COCO_IMAGES,
-        nbs=COCO_IMAGES,
-        optimizer="AdamW",
-        lr0=0.002,
-        momentum=0.9,
-        warmup_epochs=1,
-        warmup_bias_lr=0.0,
-        cache="ram",
-        **still,
-    )
+    steps = {"epochs": 20, "images_per_epoch": 100 * COCO_IMAGES, "batch": COCO_IMAGES, "nbs": COCO_IMAGES}
+    rate = {"optimizer": "AdamW", "lr0": 0.002, "momentum": 0.9, "warmup_epochs": 1, "warmup_bias_lr": 0.0}
+    return {"data": str(data), "model": "yolov8n-pose", "imgsz": 320, **steps, **rate, **still}
 
 
 def report(event: TrainEvent) -> None:
@@ -186,15 +173,13 @@ def main() -> None:
     output.mkdir(parents=True, exist_ok=True)
     words = {word.partition("=")[0]: yaml.safe_load(word.partition("=")[2]) for word in chosen.words}
     words = {"project": str(output / "run"), "cache": "ram"} | words
-    start = {"model": str(shipped_weights())}
     if chosen.job == "coco":
-        settings = by_heart(first_labelled(chosen.folder, output), output)
+        words = by_heart(first_labelled(chosen.folder, output)) | words
     elif chosen.job == "lspet":
         words = {"data": str(leeds(chosen.folder, output)), "imgsz": 192, "epochs": 10} | words
-        settings = make_train_settings(words, source="lspet", defaults=start)
     else:
         words = {"data": str(mouse(chosen.folder, output)), "imgsz": 256, "fliplr": 0, "recipe": "few"} | words
-        settings = make_train_settings(words, source="mouse", defaults=start)
+    settings = make_train_settings(words, source=chosen.job, defaults={"model": str(shipped_weights())})
     result = train(settings, on_event=report)
     checkpoint = load_checkpoint(result.last)
     samples = open_dataset(read_data_settings(settings.data), "val")

@@ -57,13 +57,6 @@ def test_signature_is_what_serving_looks_for(exported: Exported) -> None:
     assert {name: t.shape.as_list() for name, t in function.structured_outputs.items()} == {"output0": [1, 14, 84]}
 
 
-def test_frozen_graph_of_the_same_network_has_the_same_bytes(
-    exported: Exported, net: PoseNet, card: ModelCard, noise: NDArray[np.uint8], tmp_path: Path
-) -> None:
-    again = export((net, card), format="pb", output=tmp_path / "again.pb", images=list(noise))
-    assert exported("pb").path.read_bytes() == again.path.read_bytes()
-
-
 @pytest.mark.parametrize("name", FORMATS)
 def test_cut_off_file_is_refused(name: str, exported: Exported, tmp_path: Path) -> None:
     source = exported(name).path

@@ -77,13 +77,6 @@ def test_card_is_read_back(exported: Exported) -> None:
     assert load_runtime(result.path).card == result.card
 
 
-def test_same_network_gives_the_same_bytes(
-    exported: Exported, net: PoseNet, card: ModelCard, noise: NDArray[np.uint8], tmp_path: Path
-) -> None:
-    again = export((net, card), format="tflite", output=tmp_path / "again.tflite", images=list(noise))
-    assert exported("tflite").path.read_bytes() == again.path.read_bytes()
-
-
 def test_predictions_need_no_tensorflow(exported: Exported) -> None:
     code = (
         "import sys, numpy, pose_export\n"

@@ -102,11 +102,13 @@ def test_branches_of_another_size_of_network_start_fresh():
     assert "model.22.cv4.0.0.conv.weight" in {mismatch.name for mismatch in report.reshaped}
 
 
-def test_keypoints_with_other_names_and_as_many_go_by_place(small):
+def test_as_many_keypoints_with_other_names_start_fresh(small):
     net = build_network("yolov8n-pose", num_classes=2, kpt_shape=(3, 3))
-    report = transfer(net, small.state_dict(), keypoints=(NAMES, ("0", "1", "2")))
-    assert report.fresh_keypoints == ()
-    assert torch.equal(net.head.cv4[0][-1].weight, small.head.cv4[0][-1].weight)
+    fresh = net.head.cv4[0][-1].weight.detach().clone()
+    report = transfer(net, small.state_dict(), keypoints=(NAMES, ("paw", "tail", "snout")))
+    assert report.fresh_keypoints == ("paw", "tail", "snout")
+    assert torch.equal(net.head.cv4[0][-1].weight, fresh)
+    assert torch.equal(net.head.cv4[0][0].conv.weight, small.head.cv4[0][0].conv.weight)
 
 
 def test_keypoints_that_start_fresh_are_named(small):

@@ -38,11 +38,6 @@ class SharedKeypoints:
         """Names that only the network has."""
         return tuple(name for name in self.needed if name not in self.given)
 
-    @property
-    def by_place(self) -> bool:
-        """Whether points can only be told by their place: all are the same, or as many with other names."""
-        return self.given == self.needed or (len(self.given) == len(self.needed) and not self.pairs)
-
 
 def carry_keypoints(
     given: Mapping[str, Tensor], own: Mapping[str, Tensor], shared: SharedKeypoints

@@ -67,10 +67,9 @@ def transfer(
     """
     own = net.state_dict()
     fresh: tuple[str, ...] = ()
-    if keypoints is not None:
+    if keypoints is not None and tuple(keypoints[0]) != tuple(keypoints[1]):
         shared = SharedKeypoints(tuple(keypoints[0]), tuple(keypoints[1]))
-        if not shared.by_place:
-            state, fresh = carry_keypoints(state, own, shared), shared.fresh
+        state, fresh = carry_keypoints(state, own, shared), shared.fresh
     fits = {name: tensor for name, tensor in state.items() if name in own and tensor.shape == own[name].shape}
     with torch.no_grad():
         for name, tensor in fits.items():

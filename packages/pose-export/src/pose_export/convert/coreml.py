@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import shutil
+import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
@@ -95,9 +97,20 @@ def _save(model: MLModel, card: ModelCard, target: Path) -> None:
     with TemporaryDirectory(prefix="pose-export-") as name:
         saved = Path(name) / "model.mlpackage"
         model.save(str(saved))
+        _make_repeatable(saved, model)
         for part in target.iterdir():
             shutil.rmtree(part) if part.is_dir() else part.unlink()
         shutil.copytree(saved, target, dirs_exist_ok=True)
+
+
+def _make_repeatable(package: Path, model: MLModel) -> None:
+    """Give the same network the same bytes: keys in their order, and names of parts that aren't drawn at random."""
+    next(package.rglob("model.mlmodel")).write_bytes(model.get_spec().SerializeToString(deterministic=True))
+    manifest = package / "Manifest.json"
+    text = manifest.read_text(encoding="utf-8")
+    for name, part in sorted(json.loads(text)["itemInfoEntries"].items()):
+        text = text.replace(name, str(uuid.uuid5(uuid.NAMESPACE_OID, part["path"])))
+    manifest.write_text(json.dumps(json.loads(text), indent=4, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def _check_package(path: Path, card: ModelCard) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 
 import tensorflow as tf
 from pose_data import ModelCard
 from pose_nn import PoseNet
+from tensorflow.core.protobuf.fingerprint_pb2 import FingerprintDef
 
 from pose_export.convert.onnx_graph import add_tools, make_graph
 from pose_export.convert.tensorflow import make_function
@@ -45,3 +47,14 @@ def save_function(function: tf.types.experimental.ConcreteFunction, folder: Path
     module = tf.Module()
     module.run = function
     tf.saved_model.save(module, str(folder), signatures={SIGNATURE: function})
+    _fix_identity(folder / "fingerprint.pb")
+
+
+def _fix_identity(file: Path) -> None:
+    """Derive the identity of a SavedModel from its checksums: drawn at random, it would make every file another."""
+    if not file.is_file():
+        return
+    fingerprint = FingerprintDef.FromString(file.read_bytes())
+    fingerprint.ClearField("uuid")
+    fingerprint.uuid = str(uuid.uuid5(uuid.NAMESPACE_OID, fingerprint.SerializeToString(deterministic=True).hex()))
+    file.write_bytes(fingerprint.SerializeToString(deterministic=True))

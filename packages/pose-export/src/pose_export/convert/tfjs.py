@@ -56,7 +56,7 @@ def convert(net: PoseNet, card: ModelCard, target: Path, options: ConvertOptions
         "modelTopology": _make_topology(definition),
         "weightsManifest": [{"paths": _write_shards(target, content), "weights": weights}],
     }
-    (target / MODEL).write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
+    (target / MODEL).write_text(json.dumps(document, ensure_ascii=False, sort_keys=True), encoding="utf-8")
     return card
 
 
@@ -64,7 +64,7 @@ def write_card(path: Path, card: ModelCard) -> None:
     """Put another card into a TF.js model."""
     file = path / MODEL
     document = {**json.loads(file.read_text(encoding="utf-8")), "userDefinedMetadata": make_metadata(card)}
-    file.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
+    file.write_text(json.dumps(document, ensure_ascii=False, sort_keys=True), encoding="utf-8")
 
 
 def _make_topology(graph: tf.compat.v1.GraphDef) -> dict[str, object]:
