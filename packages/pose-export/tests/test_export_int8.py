@@ -42,14 +42,14 @@ def export_8(net: PoseNet, card: ModelCard, noise: Images, tmp_path: Path, monke
 def test_all_layers_but_the_decode_are_in_8_bit(export_8: Export8) -> None:
     import onnx
 
-    result = export_8(keep_float=("model.0.conv",))
+    result = export_8(keep_float=("model.0.conv", "model.22.cv4.2.1.conv"))
     assert result.card.precision == "int8"
-    assert result.card.facts["float_layers"] == "model.0.conv"
+    assert result.card.facts["float_layers"] == "model.0.conv, model.22.cv4.2.1.conv"
     assert result.megabytes < 4
     nodes = onnx.load(result.path).graph.node
     made_by = {output: node.op_type for node in nodes for output in node.output}
     in_float = [n.name for n in nodes if n.op_type == "Conv" and made_by.get(n.input[1]) != "DequantizeLinear"]
-    assert in_float == ["/model.0/conv/Conv", "/dfl/Conv"]
+    assert sorted(in_float) == ["/dfl/Conv", "/model.0/conv/Conv", "/model.22/cv4.2/cv4.2.1/conv/Conv"]
     assert sum(node.op_type == "Conv" for node in nodes) == LAYERS + 1
     assert made_by["output0"] == "Concat"
 
@@ -58,14 +58,15 @@ def test_all_layers_but_the_decode_are_in_8_bit(export_8: Export8) -> None:
 def test_openvino_model_has_8_bit_layers_and_a_float_decode(export_8: Export8) -> None:
     import openvino
 
-    result = export_8("openvino", keep_float=("model.0.conv",))
+    result = export_8("openvino", keep_float=("model.0.conv", "model.22.cv4.2.1.conv"))
     assert result.megabytes < 5
     assert "nncf" in result.card.facts["tools"]
     model = openvino.Core().read_model(result.path / "model.xml")
     layers = [op for op in model.get_ordered_ops() if op.get_type_name() == "Convolution"]
     weights = {op.get_friendly_name(): op.input_value(1).get_node().get_type_name() for op in layers}
     in_float = {name for name, kind in weights.items() if kind != "Multiply"}  # whole numbers times a scale
-    assert in_float == {"/model.0/conv/Conv/WithoutBiases", "/dfl/Conv"}
+    names = ("/model.0/conv", "/model.22/cv4.2/cv4.2.1/conv")
+    assert in_float == {*(f"{name}/Conv/WithoutBiases" for name in names), "/dfl/Conv"}
 
 
 @needs_onnx
@@ -81,6 +82,23 @@ def test_worst_layers_go_back_to_float_until_enough_is_kept(export_8: Export8) -
     ]
     assert result.parity is not None and result.parity.ap_drop == pytest.approx(0.005)
     assert any(note.startswith("left in float: ") for note in result.notes)
+
+
+@needs_onnx
+def test_layers_of_a_graph_have_the_names_of_the_network(exported: Callable[..., ExportResult], net: PoseNet) -> None:
+    import onnx
+    from pose_export.convert.layers import list_layers
+    from pose_export.convert.sensitivity import find_layers
+
+    assert list_layers(onnx.load(exported("onnx").path)).keys() == find_layers(net).keys()
+
+
+@needs_onnx
+def test_a_layer_that_the_network_lacks_is_refused(export_8: Export8) -> None:
+    with pytest.raises(
+        ExportError, match=r"keep_float must name conv.*got 'model\.0\.cnv'; did you mean 'model\.0\.conv'"
+    ):
+        export_8(keep_float=("model.0.cnv",))
 
 
 @needs_onnx

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from pose_data import ExportError, ModelCard, PoseError, Predictor, check_imgsz
+from pose_data import ExportError, ModelCard, PoseError, Predictor, check_imgsz, nearest_key
 
 from pose_export.calibrate import gather_calibration
 from pose_export.formats import Format, check_contract, check_options, get_format
@@ -140,6 +140,7 @@ def export(
     notes: tuple[str, ...] = (f"{target} was there before and is replaced",) if target.exists() else ()
     tell("reading the checkpoint")
     source = read_source(checkpoint)
+    _check_kept(options.keep_float, source.net)
     size = check_imgsz(source.card.imgsz if imgsz is None else imgsz, stride=source.card.stride)
     images_8_bit = gather_calibration(calibration, size, tell=tell) if int8 else None
     options = replace(options, imgsz=size, calibration=images_8_bit)
@@ -252,6 +253,17 @@ def _choose_contract(contract: str | None, *, nms: bool, usual: str) -> str:
     if nms and contract not in (None, "nms"):
         raise ExportError(f"contract must be left out with nms=True; got '{contract}'; leave one of them out")
     return "nms" if nms else contract or usual
+
+
+def _check_kept(layers: Sequence[str], net: PoseNet) -> None:
+    from pose_export.convert.sensitivity import find_layers
+
+    known = find_layers(net) if layers else {}
+    for name in layers:
+        if name not in known:
+            near = nearest_key(name, known)
+            hint = f"did you mean '{near}'?" if near else f"the first is called '{next(iter(known))}'"
+            raise ExportError(f"keep_float must name convolutions of the network; got '{name}'; {hint}")
 
 
 def _check_drop(max_ap_drop: float | None, *, int8: bool, measured: bool) -> None:

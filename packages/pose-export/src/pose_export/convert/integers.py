@@ -11,7 +11,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from pose_data import ModelCard
 
-from pose_export.convert.tensorflow import DECODE_SCOPE, INPUT_NAME, scope_of
+from pose_export.convert.layers import name_layer
+from pose_export.convert.tensorflow import DECODE_SCOPE, INPUT_NAME
 from pose_export.options import ConvertOptions
 from pose_export.run.channels_last import make_pixels
 
@@ -66,16 +67,19 @@ def _find_float(content: bytes, layers: tuple[str, ...], *, decode: bool) -> lis
 
     A tensor that several operations were fused for has all their names, with semicolons between.
     """
-    scopes = (*(scope_of(layer) for layer in layers), *((DECODE_SCOPE,) if decode else ()))
+
+    def stays(part: str) -> bool:
+        """Whether a tensor is of the decode, or what a layer gives before anything else is done to it."""
+        scope, convolution, _ = part.partition("/Conv/")
+        return (decode and part.startswith(DECODE_SCOPE)) or (
+            bool(convolution) and name_layer(f"/{scope}/Conv") in layers
+        )
+
     with _quiet():
         interpreter = tf.lite.Interpreter(model_content=content)
     names = {entry["index"]: str(entry["name"]) for entry in interpreter.get_tensor_details()}
     outputs = {int(entry["index"]) for entry in interpreter.get_output_details()} if decode else set()
-    return [
-        name
-        for index, name in names.items()
-        if index in outputs or any(part.startswith(scopes) for part in name.split(";"))
-    ]
+    return [name for index, name in names.items() if index in outputs or any(map(stays, name.split(";")))]
 
 
 @contextmanager

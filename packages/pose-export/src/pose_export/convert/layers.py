@@ -16,9 +16,17 @@ def is_in_network(node: str) -> bool:
 
 
 def name_layer(node: str) -> str:
-    """The name in the network of a convolution: "/model.0/conv/Conv" is "model.0.conv"; "" for other nodes."""
+    """The name in the network of a convolution: "/model.0/conv/Conv" is "model.0.conv"; "" for other nodes.
+
+    What lies in a list in a list is called after both: "/model.22/cv2.0/cv2.0.1/conv/Conv" is "model.22.cv2.0.1.conv".
+    """
     found = _CONVOLUTION.fullmatch(node)
-    return found[1].replace("/", ".") if found else ""
+    parts: list[str] = []
+    for part in found[1].split("/") if found else ():
+        if parts and part.startswith(f"{parts[-1]}."):
+            parts.pop()
+        parts.append(part)
+    return ".".join(parts)
 
 
 def list_layers(model: onnx.ModelProto) -> dict[str, str]:

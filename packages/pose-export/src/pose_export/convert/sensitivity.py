@@ -42,9 +42,7 @@ def measure_layers(net: PoseNet, images: NDArray[np.uint8]) -> tuple[LayerError,
         All layers, worst first.
     """
     net = fuse(net).eval()
-    layers = {
-        name: layer for name, layer in net.named_modules() if isinstance(layer, nn.Conv2d) and ".dfl." not in name
-    }
+    layers = find_layers(net)
     inputs = torch.from_numpy(make_input(images[:_IMAGES]))
     with torch.no_grad():
         expected = _flatten(net.raw(inputs))
@@ -52,6 +50,11 @@ def measure_layers(net: PoseNet, images: NDArray[np.uint8]) -> tuple[LayerError,
             LayerError(name, _compare(expected, _run_rounded(net, layer, inputs))) for name, layer in layers.items()
         ]
     return tuple(sorted(errors, key=lambda error: error.signal_to_noise))
+
+
+def find_layers(net: PoseNet) -> dict[str, nn.Conv2d]:
+    """Layers that may be put into 8 bit, by name; the convolution over the bins of a distance is none."""
+    return {name: layer for name, layer in net.named_modules() if isinstance(layer, nn.Conv2d) and ".dfl." not in name}
 
 
 def _run_rounded(net: PoseNet, layer: nn.Conv2d, inputs: Tensor) -> list[Tensor]:
