@@ -73,6 +73,7 @@ def measure(
     conf: float = 0.001,
     iou: float = 0.7,
     max_det: int = 300,
+    rect: bool = True,
     skip_bad: bool = False,
     on_event: Listener | None = None,
 ) -> Validation:
@@ -81,13 +82,24 @@ def measure(
     Args:
         data: data YAML, or "people"; "" takes what the network's card names.
         imgsz: longer side of the input, pixels; None takes the card's.
+        rect: pad images to whole strides only where the file allows it, else to a square.
         on_event: called as the work goes on.
 
     Raises:
         PoseError: the data can't be used, or has other classes or keypoints than the network.
     """
     samples = open_samples(data, card=runtime.card, split=split, skip_bad=skip_bad)
-    done = validate(runtime, samples, imgsz=imgsz, batch=batch, conf=conf, iou=iou, max_det=max_det, on_event=on_event)
+    done = validate(
+        runtime,
+        samples,
+        imgsz=imgsz,
+        batch=batch,
+        conf=conf,
+        iou=iou,
+        max_det=max_det,
+        rect=rect,
+        on_event=on_event,
+    )
     return Validation(done.metrics, done.times, done.images)
 
 

@@ -152,10 +152,13 @@ def _options(settings: ExportSettings) -> dict[str, object]:
 
 
 def measure_ap(data: str) -> Callable[[Predictor], float]:
-    """Make what gives the keypoint AP of a Predictor on the validation images of a data set."""
+    """Make what gives the keypoint AP of a Predictor on the validation images of a data set.
+
+    Images are padded to a square, as files of a fixed size need them, so that all formats are compared on one input.
+    """
     from pose_cli.validation import measure
 
-    return lambda predictor: measure(predictor.runtime, data=data).pose.map
+    return lambda predictor: measure(predictor.runtime, data=data, rect=False).pose.map
 
 
 def _calibration(settings: ExportSettings) -> object:
