@@ -38,7 +38,6 @@ from pose_train.resume import Progress
 SIZE, BATCH = 640, 16
 TRAIN, VAL = 96, 96
 LABELLED = 100_000
-TURNS = 5
 NETWORK = "yolov8n-pose"
 ROW = "0 0.5 0.5 0.4 0.4" + " 0.5 0.5 2" * 17 + "\n"
 OPENING = """
@@ -65,14 +64,14 @@ def settings_for(output: Path, **changed: object) -> TrainSettings:
     return TrainSettings(**(chosen | {"batch": BATCH, "plots": False, "close_mosaic": 0} | changed))  # type: ignore[arg-type]
 
 
-def measure_loader(output: Path) -> None:
+def measure_loader(output: Path, turns: int) -> None:
     """Augmented images per second of processor time, one process."""
     for cache, size in (("", SIZE), ("ram", SIZE), ("", SIZE // 2), ("ram", SIZE // 2)):
         settings = settings_for(output, cache=cache, imgsz=size)
         samples = keep_images(settings, open_run_data(settings, None, None).learnt)
         images = AugmentedImages(samples, size, settings.augmentation(), 0)
         for mix in (True, False):
-            speeds = [TRAIN / processor_seconds(lambda i=images, m=mix: read_all(i, m)) for _ in range(TURNS)]
+            speeds = [TRAIN / processor_seconds(lambda i=images, m=mix: read_all(i, m)) for _ in range(turns)]
             kind = f"{'mosaic' if mix else 'one image'}, {size} px, {'from memory' if cache else 'from JPEG files'}"
             print(f"{kind:40} {statistics.median(speeds):6.0f} per second and core ({spread(speeds)})", flush=True)
 
@@ -83,7 +82,7 @@ def read_all(images: AugmentedImages, mix: bool) -> None:
         images[Draw(0, index, mix)]
 
 
-def measure_loop(output: Path) -> None:
+def measure_loop(output: Path, turns: int) -> None:
     """An epoch of the training loop, and as many steps on one batch that is there already."""
     for cache in ("", "ram"):
         settings = settings_for(output, cache=cache)
@@ -97,8 +96,8 @@ def measure_loop(output: Path) -> None:
         epochs = EpochLearner(learner, order, loader, engine=engine, interrupts=Interrupts())
         batch = next(iter(loader))
         loops, bares = [], []
-        for turn in range(TURNS + 1):  # the first warms up
-            progress = Progress(epochs=TURNS + 1, epoch=turn)
+        for turn in range(turns + 1):  # the first warms up
+            progress = Progress(epochs=turns + 1, epoch=turn)
             loop = seconds(lambda: epochs.learn(progress, mix=True, on_step=lambda _: None))  # noqa: B023
             bare = seconds(lambda: learn_resident(learner, batch, len(order)))  # noqa: B023
             if turn:
@@ -120,7 +119,7 @@ def learn_resident(learner: Learner, batch: object, steps: int) -> None:
         learner.learn(batch, progress)  # type: ignore[arg-type]
 
 
-def measure_validation(output: Path) -> None:
+def measure_validation(output: Path, turns: int) -> None:
     """A whole validation, and the network alone on inputs of the same sizes."""
     samples = open_dataset(read_data_settings(drawn(output)), "val")
     assert isinstance(samples, PoseDataset)
@@ -129,7 +128,7 @@ def measure_validation(output: Path) -> None:
     runtime = TorchRuntime(build_network(NETWORK), card)
     inputs = np.stack([samples[i].image for i in range(BATCH)]).transpose(0, 3, 1, 2).astype(np.float32) / 255
     ratios = []
-    for _ in range(TURNS):
+    for _ in range(turns):
         whole = seconds(lambda: validate(runtime, samples, batch=BATCH))
         alone = seconds(lambda: [runtime(inputs) for _ in range(VAL // BATCH)])
         ratios.append(whole / alone)
@@ -140,7 +139,7 @@ def measure_validation(output: Path) -> None:
     print(f"median ratio {statistics.median(ratios):.3f}")
 
 
-def measure_memory(output: Path) -> None:
+def measure_memory(output: Path, _turns: int) -> None:
     """The most memory that a run holds, its worker processes beside it."""
     settings = settings_for(output, epochs=1, val=False, cache="ram")
     train(settings)
@@ -152,7 +151,7 @@ def measure_memory(output: Path) -> None:
     )
 
 
-def measure_index(output: Path) -> None:
+def measure_index(output: Path, turns: int) -> None:
     """Open a data set of 100,000 images, each time in a new process: without a cache and with it."""
     folder = output / "many"
     if not (folder / "data.yaml").is_file():
@@ -160,9 +159,9 @@ def measure_index(output: Path) -> None:
         write_many(folder)
     for file in (folder / "cache").glob("*"):
         file.unlink()
-    for turn in ("first", "second", "third"):
+    for turn in range(1, max(turns, 2) + 1):
         took = seconds(lambda: subprocess.run([sys.executable, "-c", OPENING, str(folder)], check=True))
-        print(f"{turn} opening of {LABELLED} images: {took:.2f} s", flush=True)
+        print(f"opening {turn} of {LABELLED} images: {took:.2f} s", flush=True)
 
 
 def write_many(folder: Path) -> None:
@@ -211,10 +210,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("job", choices=tuple(JOBS))
     parser.add_argument("output", type=Path)
+    parser.add_argument("--turns", type=int, default=5)
     chosen = parser.parse_args()
     cv2.setNumThreads(1)
     print(f"{os.cpu_count()} cores, torch {torch.__version__}, OpenCV {cv2.__version__}")
-    JOBS[chosen.job](chosen.output.resolve())
+    JOBS[chosen.job](chosen.output.resolve(), chosen.turns)
 
 
 if __name__ == "__main__":
