@@ -35,7 +35,7 @@ def plan_optimizer(settings: TrainSettings, *, images: int, num_classes: int) ->
     """Say what the settings mean for epochs of so many images.
 
     `auto` is AdamW in a short run and SGD in a long one, as in the published recipe. AdamW steps after each batch
-    unless `nbs` says otherwise: short runs have few steps, and with four times as many they learn twice as much.
+    unless `nbs` says otherwise: a short run has few steps, and learns more from more of them.
     """
     nominal = settings.nbs or NOMINAL
     if settings.optimizer != "auto":
