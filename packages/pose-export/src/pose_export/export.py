@@ -178,6 +178,7 @@ class _Job:
 
     def run_until(self, options: ConvertOptions, max_ap_drop: float) -> tuple[ModelCard, Verdict]:
         """Leave more and more of the worst layers in float until little enough AP is lost."""
+        from pose_export.convert.layers import gives_rows
         from pose_export.convert.sensitivity import measure_layers
 
         worst: tuple[str, ...] = ()
@@ -192,7 +193,10 @@ class _Job:
             if not worst:
                 self.tell("measuring what each layer suffers from 8 bit")
                 assert options.calibration is not None
-                worst = tuple(error.name for error in measure_layers(self.source.net, options.calibration))
+                errors = measure_layers(self.source.net, options.calibration)
+                worst = tuple(
+                    error.name for error in errors if options.contract == "heads" or not gives_rows(error.name)
+                )
             count = 2 * count or FIRST_KEPT
             self.tell(f"keeping the {min(count, len(worst))} worst layers in float")
 

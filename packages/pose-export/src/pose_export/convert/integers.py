@@ -11,7 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from pose_data import ModelCard
 
-from pose_export.convert.layers import name_layer
+from pose_export.convert.layers import gives_rows, name_layer
 from pose_export.convert.tensorflow import DECODE_SCOPE, INPUT_NAME
 from pose_export.options import ConvertOptions
 from pose_export.run.channels_last import make_pixels
@@ -71,9 +71,8 @@ def _find_float(content: bytes, layers: tuple[str, ...], *, decode: bool) -> lis
     def stays(part: str) -> bool:
         """Whether a tensor is of the decode, or what a layer gives before anything else is done to it."""
         scope, convolution, _ = part.partition("/Conv/")
-        return (decode and part.startswith(DECODE_SCOPE)) or (
-            bool(convolution) and name_layer(f"/{scope}/Conv") in layers
-        )
+        layer = name_layer(f"/{scope}/Conv") if convolution else ""
+        return layer in layers or (decode and (part.startswith(DECODE_SCOPE) or gives_rows(layer)))
 
     with _quiet():
         interpreter = tf.lite.Interpreter(model_content=content)

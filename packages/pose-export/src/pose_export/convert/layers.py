@@ -7,6 +7,7 @@ import re
 import onnx
 
 _NETWORK = "/model."  # how tracing names what lies in `PoseNet.model`; the decode has other names
+_LAST = re.compile(r"model\.\d+\.cv[234]\.\d+\.2")
 _CONVOLUTION = re.compile(r"/(.+)/Conv(?:/WithoutBiases)?")
 
 
@@ -27,6 +28,15 @@ def name_layer(node: str) -> str:
             parts.pop()
         parts.append(part)
     return ".".join(parts)
+
+
+def gives_rows(layer: str) -> bool:
+    """Whether a layer, by its name in the network, is the last of a branch of the head, which gives what is decoded.
+
+    In 8 bit a keypoint would have 256 places for the width of the largest person; in float these 1x1 convolutions
+    cost next to nothing.
+    """
+    return _LAST.fullmatch(layer) is not None
 
 
 def list_layers(model: onnx.ModelProto) -> dict[str, str]:

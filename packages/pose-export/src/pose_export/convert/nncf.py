@@ -11,7 +11,7 @@ import nncf
 import openvino as ov
 from pose_data import ExportError
 
-from pose_export.convert.layers import is_in_network, name_layer
+from pose_export.convert.layers import gives_rows, is_in_network, name_layer
 from pose_export.options import ConvertOptions
 from pose_export.run.inputs import make_input
 
@@ -37,7 +37,7 @@ def quantise(model: ov.Model, options: ConvertOptions) -> ov.Model:
                 images,
                 preset=nncf.QuantizationPreset.MIXED,
                 subset_size=len(options.calibration),
-                ignored_scope=nncf.IgnoredScope(names=_list_ignored(model, options.keep_float), validate=False),
+                ignored_scope=nncf.IgnoredScope(names=_list_ignored(model, options), validate=False),
             )
         except (RuntimeError, nncf.ValidationError) as error:
             reason = (str(error).strip().splitlines() or ["nothing"])[0]
@@ -49,10 +49,15 @@ def tool_name() -> str:
     return f"nncf {nncf.__version__}"
 
 
-def _list_ignored(model: ov.Model, keep_float: tuple[str, ...]) -> list[str]:
-    """Names of the decode, and of the layers that are to stay in float."""
+def _list_ignored(model: ov.Model, options: ConvertOptions) -> list[str]:
+    """Names of the decode with the layers that give what is decoded, and of the layers that are to stay in float."""
     names = [node.get_friendly_name() for node in model.get_ordered_ops() if node.get_type_name() not in _NO_WORK]
-    return [name for name in names if not is_in_network(name) or name_layer(name) in keep_float]
+    layers = {name: name_layer(name) for name in names}
+    return [
+        name
+        for name, layer in layers.items()
+        if not is_in_network(name) or layer in options.keep_float or (options.contract != "heads" and gives_rows(layer))
+    ]
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from onnxruntime.quantization import (  # type: ignore[import-untyped]
 )
 from pose_data import ExportError
 
-from pose_export.convert.layers import list_layers
+from pose_export.convert.layers import gives_rows, list_layers
 from pose_export.options import ConvertOptions
 from pose_export.run.inputs import make_input
 
@@ -31,7 +31,8 @@ def quantise(model: onnx.ModelProto, options: ConvertOptions) -> onnx.ModelProto
     """Put the convolutions of a graph into 8 bit.
 
     Weights get a scale per channel, activations one per tensor, measured on the calibration images. The
-    decode, with its convolution over the bins of a distance, stays in float: pixels and scores share no scale.
+    decode, with its convolution over the bins of a distance, stays in float: pixels and scores share no scale. So do
+    the layers that give what is decoded, but for the contract "heads", which gives it as it is.
 
     Args:
         model: from `convert.onnx.make_model`, in float32.
@@ -64,7 +65,11 @@ def _quantise(
     if opset < LEAST_OPSET:
         raise ExportError(f"opset must be at least {LEAST_OPSET} with int8; got {opset}; leave opset out")
     assert options.calibration is not None
-    layers = [node for name, node in list_layers(model).items() if name not in options.keep_float]
+    layers = [
+        node
+        for name, node in list_layers(model).items()
+        if name not in options.keep_float and (options.contract == "heads" or not gives_rows(name))
+    ]
     if not layers:
         raise ExportError("int8 must have layers to put into 8 bit; got all of them in keep_float; leave some out")
     with TemporaryDirectory(prefix="pose-export-") as folder, _quiet():
