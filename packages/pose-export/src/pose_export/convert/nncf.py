@@ -9,6 +9,8 @@ from io import StringIO
 
 import nncf
 import openvino as ov
+from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters
+from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 from pose_data import ExportError
 
 from pose_export.convert.layers import gives_rows, is_in_network, name_layer
@@ -16,6 +18,7 @@ from pose_export.options import ConvertOptions
 from pose_export.run.inputs import make_input
 
 _NO_WORK = ("Parameter", "Constant", "Result")
+_CONVOLUTIONS = ("Convolution", "GroupConvolution")
 
 
 def quantise(model: ov.Model, options: ConvertOptions) -> ov.Model:
@@ -37,6 +40,10 @@ def quantise(model: ov.Model, options: ConvertOptions) -> ov.Model:
                 images,
                 preset=nncf.QuantizationPreset.MIXED,
                 subset_size=len(options.calibration),
+                # The whole range that was seen: NNCF's own choice, the mean over images, cuts off the far keypoints.
+                advanced_parameters=AdvancedQuantizationParameters(
+                    activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX
+                ),
                 ignored_scope=nncf.IgnoredScope(names=_list_ignored(model, options), validate=False),
             )
         except (RuntimeError, nncf.ValidationError) as error:
@@ -50,14 +57,22 @@ def tool_name() -> str:
 
 
 def _list_ignored(model: ov.Model, options: ConvertOptions) -> list[str]:
-    """Names of the decode with the layers that give what is decoded, and of the layers that are to stay in float."""
-    names = [node.get_friendly_name() for node in model.get_ordered_ops() if node.get_type_name() not in _NO_WORK]
-    layers = {name: name_layer(name) for name in names}
+    """Names of all that stays in float.
+
+    That is the decode with the layers that give what is decoded, the chosen layers, and all that is no convolution,
+    where 8 bit costs exactness and saves no time.
+    """
+    nodes = [node for node in model.get_ordered_ops() if node.get_type_name() not in _NO_WORK]
     return [
-        name
-        for name, layer in layers.items()
-        if not is_in_network(name) or layer in options.keep_float or (options.contract != "heads" and gives_rows(layer))
+        node.get_friendly_name()
+        for node in nodes
+        if node.get_type_name() not in _CONVOLUTIONS or _stays(node.get_friendly_name(), options)
     ]
+
+
+def _stays(node: str, options: ConvertOptions) -> bool:
+    layer = name_layer(node)
+    return not is_in_network(node) or layer in options.keep_float or (options.contract != "heads" and gives_rows(layer))
 
 
 @contextmanager
