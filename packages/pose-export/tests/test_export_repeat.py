@@ -6,13 +6,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pose_data import ModelCard
 from pose_export import ExportResult, export, get_format
-from pose_nn import PoseNet, save_checkpoint
+
+if TYPE_CHECKING:
+    from pose_nn import PoseNet
 
 pytestmark = pytest.mark.needs("torch", "pose_nn", "onnx", "onnxslim")
 
@@ -65,6 +68,8 @@ def test_same_network_gives_the_same_bytes_in_fresh_processes(
     noise: NDArray[np.uint8],
     tmp_path: Path,
 ) -> None:
+    from pose_nn import save_checkpoint
+
     exported(name)  # skips where a package is missing
     save_checkpoint(tmp_path / "net.safetensors", net, card)
     np.save(tmp_path / "images.npy", noise)
