@@ -74,8 +74,10 @@ def prepare(folder: Path, images: int, categories: int) -> None:
         return
     problem = make_problem(images, categories=categories)
     write_problem(folder, problem)
-    columns = {f"truths.{key}": value for key, value in vars(problem.truths).items()}
-    columns |= {f"detections.{key}": value for key, value in vars(problem.detections).items()}
+    parts = {"truths": problem.truths, "detections": problem.detections}
+    columns = {
+        f"{part}.{key}": value for part, rows in parts.items() for key, value in vars(rows).items() if value is not None
+    }
     np.savez(folder / ARRAYS, image_ids=problem.image_ids, category_ids=problem.category_ids, **columns)
 
 
@@ -164,8 +166,11 @@ def measure_rival(tool: str, folder: Path) -> tuple[float, list[float]]:
 def load_arrays(path: Path) -> Problem:
     """Read the columns that `prepare` wrote."""
     with np.load(path) as columns:
-        truths = Truths(*(columns[f"truths.{field.name}"] for field in fields(Truths)))
-        detections = Detections(*(columns[f"detections.{field.name}"] for field in fields(Detections)))
+        parts = {"truths": Truths, "detections": Detections}
+        truths, detections = (
+            kind(**{f.name: columns[f"{part}.{f.name}"] for f in fields(kind) if f"{part}.{f.name}" in columns})
+            for part, kind in parts.items()
+        )
         return Problem(columns["image_ids"], columns["category_ids"], truths, detections)
 
 
