@@ -126,7 +126,7 @@ def measure_validation(output: Path, turns: int) -> None:
     torch.manual_seed(0)
     card = ModelCard(NETWORK, ("person",), COCO_PERSON, imgsz=(SIZE, SIZE))
     runtime = TorchRuntime(build_network(NETWORK), card)
-    inputs = np.stack([samples[i].image for i in range(BATCH)]).transpose(0, 3, 1, 2).astype(np.float32) / 255
+    inputs = np.stack([samples[i].image for i in range(BATCH)])
     ratios = []
     for _ in range(turns):
         whole = seconds(lambda: validate(runtime, samples, batch=BATCH))
