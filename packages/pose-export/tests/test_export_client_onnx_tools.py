@@ -57,13 +57,14 @@ def rewrite(source: Path, target: Path, simplify: Simplify) -> tuple[int, int]:
     return before, len(simplified.graph.node)
 
 
-def check_same_network(source: Path, target: Path, noise: NDArray[np.uint8]) -> None:
+def count_same_people(source: Path, target: Path, noise: NDArray[np.uint8]) -> int:
+    """Hold a file against the one that it was made of; return how many people both find."""
     before, after = load_runtime(source), load_runtime(target)
     assert after.card == before.card
     np.testing.assert_allclose(after(noise), before(noise), rtol=1e-5, atol=0.01)
     expected, poses = load(source)(noise[0]), load(target)(noise[0])
-    assert len(poses) == len(expected) > 0
     np.testing.assert_allclose(poses.keypoints, expected.keypoints, atol=0.01)
+    return len(poses)
 
 
 @pytest.mark.parametrize("simplify", TOOLS)
@@ -73,7 +74,7 @@ def test_our_files_go_through(
 ) -> None:
     source, target = exported("onnx", contract=contract, dynamic=dynamic).path, tmp_path / "again.onnx"
     rewrite(source, target, simplify)
-    check_same_network(source, target, noise)
+    assert count_same_people(source, target, noise) > 0
 
 
 @pytest.mark.parametrize("simplify", TOOLS)
@@ -82,4 +83,4 @@ def test_what_was_traced_gets_smaller_and_stays_the_same(
 ) -> None:
     before, after = rewrite(as_traced, tmp_path / "again.onnx", simplify)
     assert after < before
-    check_same_network(as_traced, tmp_path / "again.onnx", noise)
+    assert count_same_people(as_traced, tmp_path / "again.onnx", noise) > 0

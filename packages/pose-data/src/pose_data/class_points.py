@@ -30,7 +30,7 @@ def with_classes(
     """
     for name in points:
         if name not in names:
-            raise SettingsError(f"{what} must name classes; got '{name}'; {_hint(name, names)}")
+            raise SettingsError(f"{what} must name classes; got '{name}'; {name_hint(name, names)}")
     classes = tuple(_indices(points.get(name, ()), skeleton, name=name, what=what) for name in names)
     for k, point in enumerate(skeleton.names):
         if not any(k in indices for indices in classes):
@@ -50,7 +50,7 @@ def _indices(points: Sequence[str], skeleton: Skeleton, *, name: str, what: str)
         )
     for point in points:
         if point not in skeleton.names:
-            hint = _hint(point, skeleton.names)
+            hint = name_hint(point, skeleton.names)
             raise SettingsError(f"{what} must name keypoints; got '{point}' for '{name}'; {hint}")
         if points.count(point) > 1:
             raise SettingsError(f"{what} must name a keypoint once; got '{point}' twice for '{name}'; drop one")
@@ -65,6 +65,7 @@ def _indices(points: Sequence[str], skeleton: Skeleton, *, name: str, what: str)
     return indices
 
 
-def _hint(name: str, known: tuple[str, ...]) -> str:
+def name_hint(name: str, known: tuple[str, ...]) -> str:
+    """Say which name a mistyped one most likely means, or which there are."""
     near = nearest_key(name, known)
     return f"did you mean '{near}'?" if near else f"the names are {', '.join(known)}"

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pose_data.class_points import with_classes
+from pose_data.class_points import name_hint, with_classes
 from pose_data.datasets.coco_categories import CocoCategories
 from pose_data.errors import SettingsError
-from pose_data.settings import nearest_key
 from pose_data.sides import mirror_pairs
 from pose_data.skeleton import COCO_PERSON, Skeleton, make_skeleton
 
@@ -131,9 +130,7 @@ def _index(name: str, names: tuple[str, ...], key: str) -> int:
         return names.index(name)
     if name.isdecimal():
         return int(name)
-    near = nearest_key(name, names)
-    hint = f"did you mean '{near}'?" if near else f"the names are {', '.join(names)}"
-    raise SettingsError(f"skeleton: {key} must name keypoints; got '{name}'; {hint}")
+    raise SettingsError(f"skeleton: {key} must name keypoints; got '{name}'; {name_hint(name, names)}")
 
 
 def _sigmas(block: SkeletonKeys, public: SkeletonKeys, names: tuple[str, ...]) -> tuple[float, ...] | None:
