@@ -15,7 +15,7 @@ CACHES = (False, True, "", "ram", "disk")
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """One run: what learns from what, for how long and how. Defaults are those of the v8 pose recipe."""
+    """One run: what learns from what, for how long and how. Defaults are those of the v8 pose recipe but for `nbs`."""
 
     model: str = _setting("yolov8n-pose", "network name, or a checkpoint to go on from")
     data: str = _setting("people", "data YAML, or 'people' for the drawn data set")
