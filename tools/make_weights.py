@@ -1,13 +1,13 @@
 """Make the weights that come with pose-cli: the n network, trained from scratch on drawn people.
 
-python tools/make_weights.py OUTPUT --hours 2                                 # from nothing
-python tools/make_weights.py OUTPUT --hours 2 --weights WEIGHTS --seed 3006   # goes on
-OMP_NUM_THREADS=1 torchrun --nproc-per-node 2 tools/make_weights.py OUTPUT    # a process per core: a fifth faster
+python tools/make_weights.py OUTPUT --hours 2                                            # from nothing
+python tools/make_weights.py OUTPUT --hours 1 --weights WEIGHTS --seed 3006 --size 320   # goes on
+OMP_NUM_THREADS=1 torchrun --nproc-per-node 2 tools/make_weights.py OUTPUT               # a process per core: a fifth faster
 
 The result is OUTPUT/people-n.safetensors; pose-cli has it in src/pose_cli/weights.
 
-One run of the project's own trainer on whole pictures, at half the size at which they are drawn: people are found
-nearly as well there, and a picture costs a quarter. The seed differs from those of the built-in data set, so that no
+Runs of the project's own trainer on whole pictures: most of them at half the size at which they are drawn, where people
+are found nearly as well and a picture costs a quarter; the last at whole size, for the largest people. The seed differs from those of the built-in data set, so that no
 picture of it is ever learnt.
 """
 
@@ -23,7 +23,7 @@ from pose_nn import load_checkpoint, save_checkpoint
 from pose_train import EpochEvent, MessageEvent, TrainEvent, TrainSettings, train
 
 DRAWN_SIZE = 320  # pixels of a picture as it is drawn
-SIZE = 160  # pixels of the network's input
+SIZE = 160  # pixels of the network's input, unless asked for another
 PICTURES = 1_000_000  # more than can be seen, so that none is seen twice
 VAL_PICTURES = 150
 VAL_SEED = 2000  # the pictures to learn from have a seed above it
@@ -31,8 +31,8 @@ EPOCH = 9600  # images
 BATCH = 32  # images, of all processes
 
 
-def make_settings(output: Path, *, hours: float, model: str) -> TrainSettings:
-    """Settings: AdamW, a step per batch, no mosaic, a schedule fitted to the time."""
+def make_settings(output: Path, *, hours: float, model: str, size: int, rate: float) -> TrainSettings:
+    """Settings: Muon, a step per batch, no mosaic, a schedule fitted to the time."""
     return TrainSettings(
         model=model,
         data="people",
@@ -40,13 +40,13 @@ def make_settings(output: Path, *, hours: float, model: str) -> TrainSettings:
         name="run",
         time=hours,
         epochs=20,
-        imgsz=SIZE,
+        imgsz=size,
         images_per_epoch=EPOCH,
         batch=BATCH,
         nbs=BATCH,
-        optimizer="AdamW",
-        lr0=0.0008,
-        momentum=0.9,
+        optimizer="Muon",
+        lr0=rate,
+        momentum=0.95,
         warmup_epochs=0.5,
         warmup_momentum=0.9,
         warmup_bias_lr=0.0,
@@ -77,10 +77,10 @@ def report(event: TrainEvent) -> None:
         print(f"epoch {event.epoch} of {event.epochs}, {event.seconds:.0f} s: {figures}; {losses}", flush=True)
 
 
-def make_weights(output: Path, *, hours: float, weights: str, seed: int) -> Path:
+def make_weights(output: Path, *, hours: float, weights: str, seed: int, size: int, rate: float) -> Path:
     """Train, and write people-n.safetensors."""
     result = train(
-        make_settings(output, hours=hours, model=weights),
+        make_settings(output, hours=hours, model=weights, size=size, rate=rate),
         train_samples=DrawnPeople(PICTURES, size=DRAWN_SIZE, seed=seed),
         val_samples=DrawnPeople(VAL_PICTURES, size=DRAWN_SIZE, seed=VAL_SEED),
         on_event=report,
@@ -91,7 +91,7 @@ def make_weights(output: Path, *, hours: float, weights: str, seed: int) -> Path
         licence="Apache-2.0",
         provenance=(
             f"made by tools/make_weights.py of the pose project on drawn people (seed {seed}), no other data: "
-            f"{result.epochs * EPOCH:,} pictures at {SIZE} px, {result.seconds / 60:.0f} minutes; "
+            f"{result.epochs * EPOCH:,} pictures at {size} px, {result.seconds / 60:.0f} minutes; "
             f"{checkpoint.card.provenance}"
         ),
     )
@@ -107,10 +107,12 @@ def main() -> None:
     parser.add_argument("--hours", type=float, default=2.0)
     parser.add_argument("--weights", default="yolov8n-pose", help="network name, or weights to go on from")
     parser.add_argument("--seed", type=int, default=3000, help="of the pictures; take a new one to go on from weights")
+    parser.add_argument("--size", type=int, default=SIZE, help="pixels of the network's input")
+    parser.add_argument("--rate", type=float, default=0.002, help="first learning rate")
     chosen = parser.parse_args()
     if chosen.seed <= VAL_SEED:
         parser.error(f"--seed must be above {VAL_SEED}, so that no picture is learnt that anything is measured on")
-    path = make_weights(chosen.output, hours=chosen.hours, weights=chosen.weights, seed=chosen.seed)
+    path = make_weights(**vars(chosen))
     if os.environ.get("RANK", "0") == "0":
         print(path)
 

@@ -130,6 +130,35 @@ def test_layer_that_is_kept_in_float_is_found_in_the_file(export_int8: ExportInt
     assert result.card.facts["float_layers"] == "model.9.cv1.conv, model.22.cv4.0.0.conv"
 
 
+def test_with_all_layers_but_one_in_float_hardly_anything_is_lost(
+    net: PoseNet, export_int8: ExportInt8, exported: Exported, noise: NDArray[np.uint8]
+) -> None:
+    from pose_export.convert.sensitivity import find_layers
+
+    layers = find_layers(net).keys() - {"model.21.cv2.conv"}
+    paths = (export_int8("tflite", keep_float=tuple(layers)).path, export_int8("tflite").path)
+    wanted = load_runtime(exported("tflite").path)(noise)
+    one, all_of_them = (np.abs(load_runtime(path)(noise) - wanted).mean() for path in paths)
+    assert 0 < one < all_of_them / 4
+
+
+def test_a_file_of_8_bit_without_a_layer_in_8_bit_is_refused(net: PoseNet, export_int8: ExportInt8) -> None:
+    from pose_export.convert.sensitivity import find_layers
+
+    with pytest.raises(ExportError, match="int8 must have layers to put into 8 bit; got all of them in keep_float"):
+        export_int8("tflite", keep_float=tuple(find_layers(net)))
+
+
+def test_what_follows_a_layer_in_float_is_in_float_too(export_int8: ExportInt8) -> None:
+    from ai_edge_litert import schema_py_generated as schema
+
+    content = export_int8("tflite", keep_float=("model.0.conv",)).path.read_bytes()
+    (graph,) = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0)).subgraphs
+    kinds = {tensor.name.decode(): tensor.type for tensor in graph.tensors}
+    activated = {kinds[name] for name in kinds if name.startswith("model.0/act/")}
+    assert activated == {schema.TensorType.FLOAT32}
+
+
 def test_edge_tpu_file_is_of_integers_that_it_calculates_with(export_int8: ExportInt8) -> None:
     from pose_export.convert.edgetpu import check_operations
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 Tell = Callable[[str], None]
 FIRST_KEPT = 2  # layers that are left in float first; then twice as many each time
+MOST_KEPT = 0.75  # of the layers; with more in float a file of 16 bit is the better one
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def export(
     notes: tuple[str, ...] = (f"{target} was there before and is replaced",) if target.exists() else ()
     tell("reading the checkpoint")
     source = read_source(checkpoint)
-    _check_kept(options.keep_float, source.net)
+    _check_kept(options, source.net)
     size = check_imgsz(source.card.imgsz if imgsz is None else imgsz, stride=source.card.stride)
     images_8_bit = gather_calibration(calibration, size, tell=tell) if int8 else None
     options = replace(options, imgsz=size, calibration=images_8_bit)
@@ -178,27 +179,26 @@ class _Job:
 
     def run_until(self, options: ConvertOptions, max_ap_drop: float) -> tuple[ModelCard, Verdict]:
         """Leave more and more of the worst layers in float until little enough AP is lost."""
-        from pose_export.convert.layers import gives_rows
+        from pose_export.convert.layers import may_be_in_8_bit
         from pose_export.convert.sensitivity import measure_layers
 
         worst: tuple[str, ...] = ()
-        count, drop = 0, max_ap_drop / 100
+        count, most, drop = 0, 0, max_ap_drop / 100
         while True:
             try:
                 kept = (*options.keep_float, *worst[:count])
                 return self.run(replace(options, keep_float=kept), force=False, max_ap_drop=drop)
             except RefusedError:
-                if worst and count >= len(worst):
+                if worst and count >= most:
                     raise
             if not worst:
                 self.tell("measuring what each layer suffers from 8 bit")
                 assert options.calibration is not None
                 errors = measure_layers(self.source.net, options.calibration)
-                worst = tuple(
-                    error.name for error in errors if options.contract == "heads" or not gives_rows(error.name)
-                )
-            count = 2 * count or FIRST_KEPT
-            self.tell(f"keeping the {min(count, len(worst))} worst layers in float")
+                worst = tuple(error.name for error in errors if may_be_in_8_bit(error.name, options.contract))
+                most = int(MOST_KEPT * len(worst))
+            count = min(2 * count or FIRST_KEPT, most)
+            self.tell(f"keeping the {count} worst layers in float")
 
     def _convert(self, converter: Converter, temporary: Path, options: ConvertOptions) -> ModelCard:
         card = make_card(self.source.card, self.row, options)
@@ -259,15 +259,20 @@ def _choose_contract(contract: str | None, *, nms: bool, usual: str) -> str:
     return "nms" if nms else contract or usual
 
 
-def _check_kept(layers: Sequence[str], net: PoseNet) -> None:
+def _check_kept(options: ConvertOptions, net: PoseNet) -> None:
+    if not options.keep_float:
+        return
+    from pose_export.convert.layers import may_be_in_8_bit
     from pose_export.convert.sensitivity import find_layers
 
-    known = find_layers(net) if layers else {}
-    for name in layers:
+    known = find_layers(net)
+    for name in options.keep_float:
         if name not in known:
             near = nearest_key(name, known)
             hint = f"did you mean '{near}'?" if near else f"the first is called '{next(iter(known))}'"
             raise ExportError(f"keep_float must name convolutions of the network; got '{name}'; {hint}")
+    if options.int8 and not any(may_be_in_8_bit(name, options.contract) for name in known.keys() - options.keep_float):
+        raise ExportError("int8 must have layers to put into 8 bit; got all of them in keep_float; leave some out")
 
 
 def _check_drop(max_ap_drop: float | None, *, int8: bool, measured: bool) -> None:

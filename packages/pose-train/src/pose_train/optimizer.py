@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from pose_data import SettingsError
 from torch import nn
 from torch.optim import SGD, Adam, Adamax, AdamW, NAdam, Optimizer, RAdam, RMSprop
 
+from pose_train.muon import Muon
 from pose_train.settings import TrainSettings
 
 NOMINAL = 64
+IMAGE_CHANNELS = 3
 LONG_RUN = 10_000  # steps of the nominal batch; above it `auto` takes SGD
 
 
@@ -50,9 +53,9 @@ def make_optimizer(net: nn.Module, name: str, *, lr: float, momentum: float, wei
 
     Args:
         net: its parameters that take gradients are learnt.
-        name: "SGD" (with Nesterov momentum), "RMSProp", or one of Adam's family.
+        name: "SGD" (with Nesterov momentum), "RMSProp", "Muon", or one of Adam's family.
         lr: first learning rate.
-        momentum: momentum of SGD and RMSProp, beta1 of the others.
+        momentum: momentum of SGD, RMSProp and Muon, beta1 of the others.
         weight_decay: of convolution weights.
     """
     groups = [
@@ -60,6 +63,8 @@ def make_optimizer(net: nn.Module, name: str, *, lr: float, momentum: float, wei
         for kind, params in _groups(net).items()
         if params
     ]
+    if name == "Muon":
+        return Muon(_orthogonal_apart(net, groups), lr=lr, beta1=momentum)
     if name == "SGD":
         return SGD(groups, lr=lr, momentum=momentum, nesterov=momentum > 0)
     if name == "RMSProp":
@@ -99,3 +104,23 @@ def _groups(net: nn.Module) -> dict[str, list[torch.nn.Parameter]]:
                 kind = "bias" if name == "bias" else "norm" if is_norm else "weight"
                 groups[kind].append(parameter)
     return groups
+
+
+def _orthogonal_apart(net: nn.Module, groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Split the weights into those that Muon is for and the others, which learn by AdamW.
+
+    It is for what lies between two layers: not for the convolution that reads images, nor for those that give
+    outputs, which alone have a bias.
+    """
+    inner = {
+        id(module.weight)
+        for module in net.modules()
+        if isinstance(module, nn.Conv2d) and module.bias is None and module.in_channels > IMAGE_CHANNELS
+    }
+    split: list[dict[str, Any]] = []
+    for group in groups:
+        apart = {True: [], False: []}  # type: dict[bool, list[nn.Parameter]]
+        for parameter in group["params"]:
+            apart[id(parameter) in inner].append(parameter)
+        split += [group | {"params": params, "orthogonal": kind} for kind, params in apart.items() if params]
+    return sorted(split, key=lambda group: bool(group["orthogonal"]))

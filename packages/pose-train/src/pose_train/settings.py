@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pose_data import AugmentSettings, SettingsError
 from pose_data import setting as _setting
 
-OPTIMIZERS = ("auto", "SGD", "Adam", "Adamax", "AdamW", "NAdam", "RAdam", "RMSProp")
+OPTIMIZERS = ("auto", "SGD", "Adam", "Adamax", "AdamW", "NAdam", "RAdam", "RMSProp", "Muon")
 ALIGNMENTS = ("iou", "oks")
 OCCLUDED = ("visible", "ignored", "own")
 CACHES = (False, True, "", "ram", "disk")

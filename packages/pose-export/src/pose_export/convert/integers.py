@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import tensorflow as tf
+from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 from pose_data import ModelCard
 
@@ -63,22 +64,34 @@ def _make_samples(images: NDArray[np.uint8], *, batch: int) -> Samples:
 
 
 def _find_float(content: bytes, layers: tuple[str, ...], *, decode: bool) -> list[str]:
-    """Names of the tensors of a float32 file that come out of the decode or of the given layers.
+    """Names of what the operations of a float32 file give that are the decode, or the given layers and what follows.
 
-    A tensor that several operations were fused for has all their names, with semicolons between.
+    What follows a layer, up to the next layers, is in float as it is: an activation in 8 bit after it would throw
+    away again what it kept. A tensor that several operations were fused for has all their names, with semicolons
+    between.
     """
 
     def stays(part: str) -> bool:
         """Whether a tensor is of the decode, or what a layer gives before anything else is done to it."""
-        scope, convolution, _ = part.partition("/Conv/")
-        layer = name_layer(f"/{scope}/Conv") if convolution else ""
+        layer = _layer_of(part)
         return layer in layers or (decode and (part.startswith(DECODE_SCOPE) or gives_rows(layer)))
 
-    with _quiet():
-        interpreter = tf.lite.Interpreter(model_content=content)
-    names = {entry["index"]: str(entry["name"]) for entry in interpreter.get_tensor_details()}
-    outputs = {int(entry["index"]) for entry in interpreter.get_output_details()} if decode else set()
-    return [name for index, name in names.items() if index in outputs or any(map(stays, name.split(";")))]
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    (graph,) = model.subgraphs
+    names = [tensor.name.decode() for tensor in graph.tensors]
+    in_float = set(graph.outputs) if decode else set()
+    for operation in graph.operators:  # in the order in which they are run
+        parts = [part for output in operation.outputs for part in names[output].split(";")]
+        follows = not any(map(_layer_of, parts)) and not in_float.isdisjoint(operation.inputs)
+        if follows or any(map(stays, parts)):
+            in_float.update(operation.outputs)
+    return [names[output] for operation in graph.operators for output in operation.outputs if output in in_float]
+
+
+def _layer_of(part: str) -> str:
+    """Name in the network of the layer that gives a tensor; "" where it is no convolution."""
+    scope, convolution, _ = part.partition("/Conv/")
+    return name_layer(f"/{scope}/Conv") if convolution else ""
 
 
 @contextmanager

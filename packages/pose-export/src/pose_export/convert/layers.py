@@ -39,6 +39,11 @@ def gives_rows(layer: str) -> bool:
     return _LAST.fullmatch(layer) is not None
 
 
+def may_be_in_8_bit(layer: str, contract: str) -> bool:
+    """Whether a layer, by its name in the network, can go into 8 bit at all: "heads" gives what is not decoded."""
+    return contract == "heads" or not gives_rows(layer)
+
+
 def list_layers(model: onnx.ModelProto) -> dict[str, str]:
     """Layers by name in the network -> node of the graph, in order."""
     nodes = (node.name for node in model.graph.node if node.op_type == "Conv" and is_in_network(node.name))

@@ -13,7 +13,7 @@ from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters
 from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 from pose_data import ExportError
 
-from pose_export.convert.layers import gives_rows, is_in_network, name_layer
+from pose_export.convert.layers import is_in_network, may_be_in_8_bit, name_layer
 from pose_export.options import ConvertOptions
 from pose_export.run.inputs import make_input
 
@@ -72,7 +72,7 @@ def _list_ignored(model: ov.Model, options: ConvertOptions) -> list[str]:
 
 def _stays(node: str, options: ConvertOptions) -> bool:
     layer = name_layer(node)
-    return not is_in_network(node) or layer in options.keep_float or (options.contract != "heads" and gives_rows(layer))
+    return not is_in_network(node) or layer in options.keep_float or not may_be_in_8_bit(layer, options.contract)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from onnxruntime.quantization import (  # type: ignore[import-untyped]
 )
 from pose_data import ExportError
 
-from pose_export.convert.layers import gives_rows, list_layers
+from pose_export.convert.layers import list_layers, may_be_in_8_bit
 from pose_export.options import ConvertOptions
 from pose_export.run.inputs import make_input
 
@@ -68,10 +68,8 @@ def _quantise(
     layers = [
         node
         for name, node in list_layers(model).items()
-        if name not in options.keep_float and (options.contract == "heads" or not gives_rows(name))
+        if name not in options.keep_float and may_be_in_8_bit(name, options.contract)
     ]
-    if not layers:
-        raise ExportError("int8 must have layers to put into 8 bit; got all of them in keep_float; leave some out")
     with TemporaryDirectory(prefix="pose-export-") as folder, _quiet():
         source, target = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
         onnx.save(model, source)
