@@ -15,10 +15,10 @@ from pose_export.contracts import count_anchors
 from pose_export.options import RunOptions
 from pose_export.run.cores import count_cores
 from pose_export.run.file import FileRuntime
-from pose_export.run.inputs import make_input
 from pose_export.sidecar import read_sidecar
 
 PARAM, WEIGHTS = "model.ncnn.param", "model.ncnn.bin"
+_TO_UNIT = [1 / 255] * 3  # from uint8 to [0, 1], colour by colour
 _MAGIC = "7767517"  # first line of every param file
 
 
@@ -46,8 +46,10 @@ class NcnnRuntime(FileRuntime):
 
     def _run(self, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         extractor = self._net.create_extractor()
-        planes = make_input(images)[0]  # has a name because ncnn keeps a pointer to an array, not the array
-        extractor.input(self._input, ncnn.Mat(planes).clone())
+        height, width = images.shape[1:3]
+        planes = ncnn.Mat.from_pixels(np.ascontiguousarray(images[0]), ncnn.Mat.PixelType.PIXEL_RGB, width, height)
+        planes.substract_mean_normalize([], _TO_UNIT)
+        extractor.input(self._input, planes)
         status, output = extractor.extract(self._output)
         if status:
             raise ExportError(f"{self._source}: ncnn can't run it: status {status}; export it again")
