@@ -180,3 +180,26 @@ def test_a_sheet_of_nothing_is_one_pixel() -> None:
 def test_a_sheet_without_columns_is_refused() -> None:
     with pytest.raises(SettingsError, match="columns must be at least 1"):
         contact_sheet([image()], columns=0)
+
+
+def test_everybody_who_is_followed_has_a_colour_of_their_own() -> None:
+    box = np.array([[5, 30, 45, 95]], np.float32)
+    colours = []
+    for number in (1, 2, 7, -1):
+        drawn = draw_poses(image(), replace(poses((0, 0, 0)), boxes=box), SKELETON, ids=np.array([number]))
+        colours.append(tuple(drawn[94, 25].tolist()))  # on the lower edge of the box
+    assert len(set(colours)) == 4
+    assert np.ptp(colours[3]) == 0  # grey
+
+
+def test_limbs_have_the_colour_of_who_is_followed_and_points_that_of_their_side() -> None:
+    drawn = draw_poses(image(), poses((1, 1, 1)), SKELETON, ids=np.array([3])).astype(int)
+    np.testing.assert_allclose(drawn[49, 34], drawn[49, 64], atol=2)
+    assert drawn[79, 19, 2] > drawn[79, 19, 0] + 100
+    assert drawn[79, 79, 0] > drawn[79, 79, 2] + 100
+
+
+def test_the_id_is_in_the_label() -> None:
+    one, two = (draw_poses(image(), poses((1, 1, 1)), SKELETON, ids=np.array([number])) for number in (1, 14))
+    plates = [(drawn[12] == drawn[12, 6]).all(axis=1).sum() for drawn in (one, two)]
+    assert plates[1] != plates[0]

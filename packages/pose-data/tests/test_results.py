@@ -3,7 +3,7 @@
 import json
 
 import numpy as np
-from pose_data import Poses, crop_people, poses_to_coco, poses_to_label_text, poses_to_rows
+from pose_data import Poses, crop_people, poses_to_coco, poses_to_label_text, poses_to_rows, poses_to_track_rows
 
 
 def _people():
@@ -26,6 +26,25 @@ def test_label_text_may_leave_out_keypoint_scores_and_add_the_persons():
     first, second = text.splitlines()
     assert first == "1 0.2 0.5 0.2 0.5 0.1 0.25 0.5 0.5 1 1 0.9"
     assert second == "0 0.025 0.03125 0.05 0.0625 0 0 0 0 0 0 0.5"
+
+
+def test_a_line_ends_with_the_id_of_who_is_followed():
+    text = poses_to_label_text(_people(), (80, 100), keypoint_dims=2, with_scores=True, ids=np.array([12345678, -1]))
+    assert [line.split()[-2:] for line in text.splitlines()] == [["0.9", "12345678"], ["0.5", "-1"]]
+
+
+def test_track_rows_hold_who_is_followed():
+    (row,) = poses_to_track_rows(_people(), np.array([4, -1]), frame=7)
+    assert row == {
+        "frame": 7,
+        "track_id": 4,
+        "class": 1,
+        "box": [10, 20, 30, 60],
+        "score": 0.9,
+        "keypoints": [10, 20, 0.25, 50, 40, 0.5, 100, 80, 1],
+    }
+    assert json.loads(json.dumps(row)) == row
+    assert poses_to_track_rows(Poses.empty(3), np.zeros(0, np.int64), frame=0) == []
 
 
 def test_nobody_is_the_empty_text():

@@ -54,6 +54,22 @@ def test_a_folder_is_sorted_and_only_images(photos):
     assert [frame.index for frame in frames] == [0, 1, 2]
 
 
+def test_numbered_images_come_in_the_order_of_their_numbers(tmp_path):
+    for number in (10, 9, 100, 1):
+        _write(tmp_path / f"frame{number}.png", number)
+    assert _values(open_source(tmp_path)) == [1, 9, 10, 100]
+    assert _values(open_source(f"{tmp_path}/frame*.png")) == [1, 9, 10, 100]
+
+
+@pytest.mark.parametrize("name", ["clips", "clips/*"])
+def test_where_there_are_only_videos_that_is_said(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("clips").mkdir()
+    Path("clips/a.mp4").write_bytes(b"0")
+    with pytest.raises(DataError, match="1 video files; name one video at a time"):
+        open_source(name)
+
+
 def test_a_folder_is_looked_into_when_asked(photos):
     source = open_source(photos, recursive=True)
     assert source.len_hint == 4
@@ -136,7 +152,7 @@ def test_a_source_can_be_gone_through_twice(photos):
         ("missing.jpg", "missing.jpg: no such file or folder"),
         ("photos/notes.md", r"notes.md: must be an image \(.*jpg.*\); got '.md'"),
         ("photos/*.jpg", "must match images"),
-        ("clip.mp4", "clip.mp4: video and streams can't be read yet; save its frames"),
+        ("clip.mp4", "clip.mp4: must be an image; got a video; .*`pose track`.*open_video"),
         ("empty", "empty: a folder must hold images .* got none; folders inside it are not looked into"),
     ],
 )
@@ -165,7 +181,7 @@ def test_a_list_must_name_images(photos, text):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        (0, "got camera 0; video and streams can't be read yet"),
+        (0, "got camera 0; cameras and streams can't be read yet; save their frames"),
         (None, "got NoneType"),
         (b"bytes", "got bytes"),
         ("rtsp://host/stream", "rtsp://host/stream: an address must be http"),

@@ -46,11 +46,20 @@ if TYPE_CHECKING:
     from pose_data.predict.letterbox import Letterbox, check_imgsz, letterbox, letterbox_shape, make_letterbox
     from pose_data.predict.pixels import as_rgb
     from pose_data.predict.predictor import Predictor, StageTimes
-    from pose_data.predict.results import crop_people, poses_to_coco, poses_to_label_text, poses_to_rows
+    from pose_data.predict.results import (
+        crop_people,
+        poses_to_coco,
+        poses_to_label_text,
+        poses_to_rows,
+        poses_to_track_rows,
+    )
     from pose_data.predict.runtime import Runtime
     from pose_data.predict.select import MAX_CANDIDATES, select, suppress
     from pose_data.predict.sheet import contact_sheet
-    from pose_data.predict.sources import Frame, FrameSource, SourceLike, open_source
+    from pose_data.predict.smooth import PoseSmoother
+    from pose_data.predict.sources import VIDEO_SUFFIXES, Frame, FrameSource, SourceLike, open_source
+    from pose_data.predict.track import PoseTracker, TrackSettings
+    from pose_data.predict.video import Video, open_video, video_writer
     from pose_data.settings import load_settings, make_settings, nearest_key
     from pose_data.sides import mirror_pairs
     from pose_data.skeleton import COCO_PERSON, Skeleton, make_skeleton
@@ -176,6 +185,7 @@ _HOMES = {
         "poses_to_coco",
         "poses_to_label_text",
         "poses_to_rows",
+        "poses_to_track_rows",
     ),
     "predict.runtime": ("Runtime",),
     "predict.select": (
@@ -184,11 +194,22 @@ _HOMES = {
         "suppress",
     ),
     "predict.sheet": ("contact_sheet",),
+    "predict.smooth": ("PoseSmoother",),
     "predict.sources": (
+        "VIDEO_SUFFIXES",
         "Frame",
         "FrameSource",
         "SourceLike",
         "open_source",
+    ),
+    "predict.track": (
+        "PoseTracker",
+        "TrackSettings",
+    ),
+    "predict.video": (
+        "Video",
+        "open_video",
+        "video_writer",
     ),
     "settings": (
         "load_settings",
@@ -213,6 +234,7 @@ __all__ = [
     "DRAWN_PEOPLE",
     "IMAGE_SUFFIXES",
     "MAX_CANDIDATES",
+    "VIDEO_SUFFIXES",
     "AugmentSettings",
     "CheckReport",
     "CheckpointError",
@@ -235,7 +257,9 @@ __all__ = [
     "ModelCard",
     "PoseDataset",
     "PoseError",
+    "PoseSmoother",
     "PoseTargets",
+    "PoseTracker",
     "Poses",
     "Predictor",
     "Runtime",
@@ -247,6 +271,8 @@ __all__ = [
     "SourceLike",
     "SplitCounts",
     "StageTimes",
+    "TrackSettings",
+    "Video",
     "__version__",
     "affine",
     "as_rgb",
@@ -286,10 +312,12 @@ __all__ = [
     "nearest_key",
     "open_dataset",
     "open_source",
+    "open_video",
     "plan_coco_pose",
     "poses_to_coco",
     "poses_to_label_text",
     "poses_to_rows",
+    "poses_to_track_rows",
     "read_categories",
     "read_coco_keypoints",
     "read_data_settings",
@@ -301,6 +329,7 @@ __all__ = [
     "setting",
     "shrink",
     "suppress",
+    "video_writer",
     "write_coco_keypoints",
     "write_image",
     "write_labels",

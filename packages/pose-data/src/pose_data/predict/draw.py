@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,18 +22,25 @@ _LEFT: Colour = (56, 152, 255)
 _RIGHT: Colour = (255, 122, 26)
 _CENTRE: Colour = (250, 236, 130)
 _SHADE: Colour = (16, 16, 20)  # around light strokes, so that they show on any background
-_CROWD: Colour = (150, 150, 150)
+_GREY: Colour = (150, 150, 150)  # crowds, and people without an id
 _CLASSES: tuple[Colour, ...] = (
     (120, 230, 130), (240, 110, 180), (110, 220, 235), (245, 200, 70), (180, 140, 255), (255, 145, 125),
     (160, 200, 80), (95, 160, 220), (225, 170, 215), (200, 160, 110),
 )  # fmt: skip
+_GOLDEN = 0.618034  # of the hue circle between an id and the next: neighbours differ, and no hue comes back soon
 _SHIFT = 4  # bits of the fraction in coordinates handed to OpenCV
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _FAR = 8192.0  # pixels; what a network puts farther away is drawn at this distance
 
 
 def draw_poses(
-    image: Image, poses: Poses, skeleton: Skeleton, *, names: Sequence[str] = (), keypoint_threshold: float = 0.25
+    image: Image,
+    poses: Poses,
+    skeleton: Skeleton,
+    *,
+    names: Sequence[str] = (),
+    keypoint_threshold: float = 0.25,
+    ids: NDArray[np.int64] | None = None,
 ) -> Image:
     """Draw the people that were found.
 
@@ -43,6 +51,8 @@ def draw_poses(
         names: C class names, for the labels; without them a label is the score alone.
         keypoint_threshold: points with a lower score aren't drawn, nor limbs that end in one; points that score 0
             never are.
+        ids: (N,) of `PoseTracker.update`; they are in the labels, and box and limbs of each person have a colour of
+            their own. Who has no id is grey.
 
     Returns:
         (H, W, 3) uint8 RGB, a new image. Surer points are larger and brighter; the surest person is on top.
@@ -50,13 +60,17 @@ def draw_poses(
     canvas: Image = np.array(image, np.uint8, order="C")
     look = _Look(skeleton)
     for i in np.argsort(poses.scores, kind="stable").tolist():
-        label, score = int(poses.labels[i]), float(poses.scores[i])
         certain = poses.keypoint_scores[i]
         strengths = np.where((certain >= keypoint_threshold) & (certain > 0), certain, -1.0)
         pen = _make_pen(canvas, poses.boxes[i])
-        _draw_box(canvas, poses.boxes[i], _class_colour(label), pen)
+        label = int(poses.labels[i])
+        words, colour = [_name(names, label), f"{poses.scores[i]:.2f}"], _class_colour(label)
+        if ids is not None:
+            words, colour = [_id_name(int(ids[i])), *words], id_colour(int(ids[i]))
+            look = _Look(skeleton, limbs=colour)
+        _draw_box(canvas, poses.boxes[i], colour, pen)
         _draw_points(canvas, poses.keypoints[i], strengths, np.ones(len(skeleton), np.bool_), look=look, pen=pen)
-        _draw_label(canvas, poses.boxes[i], f"{_name(names, label)} {score:.2f}".strip(), _class_colour(label), pen)
+        _draw_label(canvas, poses.boxes[i], " ".join(filter(None, words)), colour, pen)
     return canvas
 
 
@@ -76,7 +90,7 @@ def draw_targets(image: Image, targets: PoseTargets, skeleton: Skeleton, *, name
     look = _Look(skeleton)
     for i in np.argsort(-targets.areas, kind="stable").tolist():
         label, crowd = int(targets.labels[i]), bool(targets.crowd[i])
-        colour = _CROWD if crowd else _class_colour(label)
+        colour = _GREY if crowd else _class_colour(label)
         seen = targets.visibility[i]
         pen = _make_pen(canvas, targets.boxes[i])
         _draw_box(canvas, targets.boxes[i], colour, pen)
@@ -100,11 +114,11 @@ class _Pen:
 class _Look:
     """The colours of a skeleton's points and limbs."""
 
-    def __init__(self, skeleton: Skeleton) -> None:
+    def __init__(self, skeleton: Skeleton, *, limbs: Colour | None = None) -> None:
         self.sides = keypoint_sides(skeleton)
         self.points = [_side_colour(side) for side in self.sides.tolist()]
         both = [(a, b, int(self.sides[a] + self.sides[b])) for a, b in skeleton.edges]
-        self.limbs = [(a, b, _side_colour(side)) for a, b, side in both]
+        self.limbs = [(a, b, limbs or _side_colour(side)) for a, b, side in both]
 
 
 def keypoint_sides(skeleton: Skeleton) -> NDArray[np.int64]:
@@ -132,6 +146,18 @@ def _side_colour(side: int) -> Colour:
 
 def _class_colour(label: int) -> Colour:
     return _CLASSES[label % len(_CLASSES)]
+
+
+def id_colour(track_id: int) -> Colour:
+    """The colour of a person who is followed; grey for -1."""
+    if track_id < 0:
+        return _GREY
+    red, green, blue = (round(255 * part) for part in colorsys.hsv_to_rgb(track_id * _GOLDEN % 1.0, 0.65, 1.0))
+    return red, green, blue
+
+
+def _id_name(track_id: int) -> str:
+    return f"#{track_id}" if track_id >= 0 else ""
 
 
 def _name(names: Sequence[str], label: int) -> str:

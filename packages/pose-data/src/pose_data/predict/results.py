@@ -1,4 +1,4 @@
-"""People that were found, in the forms that others read: label text, JSON rows, COCO results, crops."""
+"""People that were found, in the forms that others read: label text, rows for JSON, COCO results, crops."""
 
 from __future__ import annotations
 
@@ -48,8 +48,19 @@ class CocoRow(TypedDict):
     keypoints: list[float]
 
 
+TrackRow = TypedDict(
+    "TrackRow",
+    {"frame": int, "track_id": int, "class": int, "box": list[float], "score": float, "keypoints": list[float]},
+)
+
+
 def poses_to_label_text(
-    poses: Poses, image_size: tuple[int, int], *, keypoint_dims: int = 3, with_scores: bool = False
+    poses: Poses,
+    image_size: tuple[int, int],
+    *,
+    keypoint_dims: int = 3,
+    with_scores: bool = False,
+    ids: NDArray[np.int64] | None = None,
 ) -> str:
     """Write people as YOLO pose label text, one line each.
 
@@ -59,6 +70,7 @@ def poses_to_label_text(
         keypoint_dims: 3 writes the score of each keypoint behind its x and y; 2 doesn't, and writes 0 0 for a
             point that scores 0.
         with_scores: end each line with the person's score.
+        ids: (N,) of `PoseTracker.update`; each line then ends with its own.
 
     Returns:
         Lines of `class cx cy w h` and `x y` or `x y score` for each keypoint, as parts of the image's width
@@ -75,8 +87,9 @@ def poses_to_label_text(
         points = np.where(poses.keypoint_scores[..., None] > 0, points, 0.0)
     columns = [boxes, points.reshape(len(poses), -1)] + ([poses.scores[:, None]] if with_scores else [])
     numbers = np.concatenate(columns, axis=1).tolist()
-    rows = zip(poses.labels.tolist(), numbers, strict=True)
-    return "".join(" ".join([str(label), *(f"{number:g}" for number in row)]) + "\n" for label, row in rows)
+    ends = [""] * len(poses) if ids is None else [f" {number}" for number in ids.tolist()]
+    rows = zip(poses.labels.tolist(), numbers, ends, strict=True)
+    return "".join(" ".join([str(label), *(f"{number:g}" for number in row)]) + end + "\n" for label, row, end in rows)
 
 
 def poses_to_rows(poses: Poses, *, names: Sequence[str]) -> list[PersonRow]:
@@ -133,6 +146,33 @@ def poses_to_coco(
         for label, box, score, keypoints in zip(
             poses.labels.tolist(),
             _rounded(boxes, COCO_BOX_DIGITS),
+            _rounded(poses.scores),
+            _rounded(points.reshape(len(poses), points.shape[1] * 3)),
+            strict=True,
+        )
+    ]
+
+
+def poses_to_track_rows(poses: Poses, ids: NDArray[np.int64], *, frame: int) -> list[TrackRow]:
+    """Write people who are followed as rows for JSON, numbers rounded to five digits.
+
+    Args:
+        poses: N people, in pixels of the image.
+        ids: (N,) of `PoseTracker.update`; people without one are left out.
+        frame: number of the frame, from 0.
+
+    Returns:
+        One row each: box is x1, y1, x2, y2 in pixels; keypoints are x, y, score for each of K.
+    """
+    followed = ids >= 0
+    poses = poses[followed]
+    points = np.concatenate([poses.keypoints, poses.keypoint_scores[..., None]], axis=2)
+    return [
+        {"frame": frame, "track_id": track_id, "class": label, "box": box, "score": score, "keypoints": keypoints}
+        for track_id, label, box, score, keypoints in zip(
+            ids[followed].tolist(),
+            poses.labels.tolist(),
+            _rounded(poses.boxes),
             _rounded(poses.scores),
             _rounded(points.reshape(len(poses), points.shape[1] * 3)),
             strict=True,

@@ -22,7 +22,9 @@ from pose_data.predict.pixels import as_rgb
 VIDEO_SUFFIXES = frozenset(
     {".asf", ".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".wmv", ".webm"}
 )
-_NO_VIDEO = "video and streams can't be read yet; save its frames as images and name their folder"
+_NO_VIDEO = "a video is followed by `pose track` and read by open_video, not taken for images"
+_NO_STREAM = "cameras and streams can't be read yet; save their frames as images and name the folder"
+_DIGITS = re.compile(r"(\d+)")
 _SCHEME = re.compile(r"^([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 
 
@@ -48,7 +50,7 @@ class Frame:
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        name: the file's name, or image<index> for one that never was a file.
+        name: the file's name; clip-000012.png for a frame of clip.mp4, image<index> for one that never was a file.
         path: where it was read from; None when it was no file.
         index: its place in the source, from 0.
         time: seconds from the start of a video; None for a still image.
@@ -84,9 +86,10 @@ def open_source(source: SourceLike, *, recursive: bool = False) -> FrameSource:
     """Find all images that a source names; their pixels are read later, one at a time.
 
     Args:
-        source: an image file; a folder (sorted by name); a glob such as "photos/**/*.jpg"; a .txt list with a source
-            on each line, relative to the list; an http(s) address of one image; an (H, W, 3) uint8 RGB array; a PIL
-            image, taken as it holds its pixels; or several of these in a list, a tuple or an iterator.
+        source: an image file; a folder, or a glob such as "photos/**/*.jpg", in natural order (2.jpg before 10.jpg); a
+            .txt list with a source on each line, relative to the list; an http(s) address of one image; an (H, W, 3)
+            uint8 RGB array; a PIL image, taken as it holds its pixels; or several of these in a list, a tuple or an
+            iterator.
         recursive: look into the folders of a folder too.
 
     Raises:
@@ -109,7 +112,7 @@ def _find(source: SourceLike, recursive: bool) -> list[Callable[[], Frame]]:
     if isinstance(source, Sequence) and not isinstance(source, (bytes, bytearray)):
         return [read for part in source for read in _find(part, recursive)]
     if isinstance(source, int):
-        raise DataError(f"source must be images; got camera {source}; {_NO_VIDEO}")
+        raise DataError(f"source must be images; got camera {source}; {_NO_STREAM}")
     raise DataError(
         "source must be a path, a web address, an RGB array, a PIL image or a list of these; "
         f"got {type(source).__name__}"
@@ -131,18 +134,32 @@ def _find_named(name: str, recursive: bool) -> list[Callable[[], Frame]]:
 
 
 def _images_in(folder: Path, recursive: bool) -> list[Path]:
-    found = sorted(path for path in folder.glob("**/*" if recursive else "*") if _is_image(path))
+    files = list(folder.glob("**/*" if recursive else "*"))
+    found = sorted((path for path in files if _is_image(path)), key=_natural)
     if found:
         return found
     nested = "" if recursive else "; folders inside it are not looked into, name them or use recursive"
-    raise DataError(f"{folder}: a folder must hold images ({_kinds()}); got none{nested}")
+    raise DataError(f"{folder}: a folder must hold images ({_kinds()}); got none{_videos_in(files)}{nested}")
 
 
 def _images_like(pattern: str) -> list[Path]:
-    found = sorted(path for path in map(Path, glob.glob(pattern, recursive=True)) if _is_image(path))  # noqa: PTH207
+    files = list(map(Path, glob.glob(pattern, recursive=True)))  # noqa: PTH207
+    found = sorted((path for path in files if _is_image(path)), key=_natural)
     if not found:
-        raise DataError(f"{pattern}: a glob must match images ({_kinds()}); it matches none; correct the pattern")
+        videos = _videos_in(files) or "; correct the pattern"
+        raise DataError(f"{pattern}: a glob must match images ({_kinds()}); it matches none{videos}")
     return found
+
+
+def _videos_in(files: list[Path]) -> str:
+    videos = sum(path.suffix.lower() in VIDEO_SUFFIXES for path in files)
+    return f" but {videos} video files; name one video at a time" if videos else ""
+
+
+def _natural(path: Path) -> tuple[list[tuple[int, int, str]], str]:
+    """Order names by the numbers in them: 2.jpg before 10.jpg; whatever is equal then, by its letters."""
+    parts = [part for part in _DIGITS.split(str(path)) if part]
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts], str(path)
 
 
 def _read_list(path: Path) -> list[Callable[[], Frame]]:
@@ -170,7 +187,7 @@ def _read_list(path: Path) -> list[Callable[[], Frame]]:
 def _checked(path: Path) -> Path:
     suffix = path.suffix.lower()
     if suffix in VIDEO_SUFFIXES:
-        raise DataError(f"{path}: {_NO_VIDEO}")
+        raise DataError(f"{path}: must be an image; got a video; {_NO_VIDEO}")
     if suffix not in IMAGE_SUFFIXES:
         raise DataError(f"{path}: must be an image ({_kinds()}); got '{path.suffix or 'no suffix'}'")
     return path
@@ -191,7 +208,7 @@ def _file(path: Path) -> Callable[[], Frame]:
 def _address(url: str, scheme: str) -> Callable[[], Frame]:
     name = Path(unquote(urlsplit(url).path)).name
     if scheme not in ("http", "https") or Path(name).suffix.lower() in VIDEO_SUFFIXES:
-        raise DataError(f"{url}: an address must be http(s) and of an image; {_NO_VIDEO}")
+        raise DataError(f"{url}: an address must be http(s) and of an image; {_NO_STREAM}")
     return lambda: Frame(decode_image(read_url(url), name=url), name, None, 0)
 
 
