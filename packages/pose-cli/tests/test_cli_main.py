@@ -66,7 +66,7 @@ def test_every_command_is_listed_with_the_first_line_of_its_own_help(name: str) 
     assert (command.help or "").splitlines()[0] == sentence
 
 
-@pytest.mark.parametrize("name", ["train", "tune", "val", "predict", "export", "info", "download", "demo"])
+@pytest.mark.parametrize("name", ["train", "tune", "val", "predict", "track", "export", "info", "download", "demo"])
 def test_help_of_a_command_lists_all_its_words(name: str, run) -> None:
     command = LazyGroup("pose", COMMANDS, help="").get_command(click.Context(click.Command("pose")), name)
     assert isinstance(command, WordsCommand)

@@ -74,6 +74,10 @@ def test_a_bare_image_is_the_source() -> None:
     assert words("photo.jpg") == {"source": ("photo.jpg",)}
 
 
+def test_several_bare_images_are_all_sources() -> None:
+    assert words("a.jpg", "b.jpg", "c.jpg") == {"source": ("a.jpg", "b.jpg", "c.jpg")}
+
+
 def test_a_bare_model_file_is_the_model_wherever_it_stands() -> None:
     assert words("a.jpg", "best.onnx", "b.jpg") == {"model": "best.onnx", "source": ("a.jpg", "b.jpg")}
 

@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING
 from pose_cli._version import __version__
 
 if TYPE_CHECKING:
+    from pose_cli.following import TrackedResult
     from pose_cli.pose import Pose
     from pose_cli.results import Result
     from pose_cli.validation import BlockFigures, Validation
 
-__all__ = ["BlockFigures", "Pose", "Result", "Validation", "__version__"]
+__all__ = ["BlockFigures", "Pose", "Result", "TrackedResult", "Validation", "__version__"]
 
 # The objects need numpy and torch; `pose --help` and the rest of the world that only asks for the version don't.
-_HOMES = {"BlockFigures": "validation", "Pose": "pose", "Result": "results", "Validation": "validation"}
+_HOMES = {
+    "BlockFigures": "validation",
+    "Pose": "pose",
+    "Result": "results",
+    "TrackedResult": "following",
+    "Validation": "validation",
+}
 
 
 def __getattr__(name: str) -> object:

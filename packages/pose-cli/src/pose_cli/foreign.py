@@ -9,7 +9,8 @@ from types import MappingProxyType
 ANY = ("true", "false")
 OFF = ("false", "none", "", "0", "0.0")
 _NO_MASKS = "there are no masks here; leave it out"
-_NO_VIDEO = "video is not read; give images"
+_VIDEO = "video is read by `pose track`, every frame of it and no stream"
+_TRACKER = "there is one tracker, `pose track`; its words are sure, match, begin and keep"
 _DRAWING = "drawn images carry boxes, classes and scores; for bare results use save=False save_txt=True"
 _OTHER_TASK = "it belongs to another task; leave it out"
 _SELECTION = "exported files hold the raw output, people are selected outside them; leave it out"
@@ -42,7 +43,7 @@ FOREIGN: Mapping[str, ForeignWord] = MappingProxyType(
         "cfg": ForeignWord("write the settings as words, key=value, or give `pose train` a recipe=FILE"),
         # belongs to one of our other commands
         "epochs": ForeignWord("it belongs to `pose train`"),
-        "source": ForeignWord("it belongs to `pose predict`"),
+        "source": ForeignWord("it belongs to `pose predict` and `pose track`"),
         "save_txt": ForeignWord("it belongs to `pose predict`", OFF),
         "save_json": ForeignWord("it belongs to `pose predict`", OFF),
         "save_crop": ForeignWord("it belongs to `pose predict`", OFF),
@@ -50,7 +51,7 @@ FOREIGN: Mapping[str, ForeignWord] = MappingProxyType(
         "format": ForeignWord("it belongs to `pose export`"),
         "data": ForeignWord("it belongs to `pose train`, `pose val` and `pose export`"),
         "split": ForeignWord("it belongs to `pose val`"),
-        "conf": ForeignWord("it belongs to `pose predict` and `pose val`", OFF),
+        "conf": ForeignWord("it belongs to `pose predict`, `pose track` and `pose val`", OFF),
         "iou": ForeignWord("it belongs to `pose predict` and `pose val`"),
         "max_det": ForeignWord("it belongs to `pose predict` and `pose val`"),
         "device": ForeignWord("it belongs to `pose train`, `pose val` and `pose predict`", ("cpu", *OFF)),
@@ -96,10 +97,16 @@ FOREIGN: Mapping[str, ForeignWord] = MappingProxyType(
         "visualize": ForeignWord("feature maps are not drawn; leave it out", OFF),
         "embed": ForeignWord("embeddings are not offered; leave it out", OFF),
         "stream": ForeignWord("results are written as they come; leave it out", ANY),
-        "stream_buffer": ForeignWord(_NO_VIDEO, OFF),
-        "vid_stride": ForeignWord(_NO_VIDEO, ("1",)),
-        "save_frames": ForeignWord(_NO_VIDEO, OFF),
-        "tracker": ForeignWord(_NO_VIDEO),
+        "stream_buffer": ForeignWord(_VIDEO, OFF),
+        "vid_stride": ForeignWord(_VIDEO, ("1",)),
+        "save_frames": ForeignWord("drawn frames of a video are saved as a video; give images to get images", OFF),
+        "tracker": ForeignWord(_TRACKER, ("bytetrack.yaml",)),
+        "persist": ForeignWord("ids stay through all frames of a source; leave it out", ANY),
+        "track_high_thresh": ForeignWord("use sure=SCORE with `pose track`"),
+        "track_low_thresh": ForeignWord("use conf=SCORE with `pose track`"),
+        "new_track_thresh": ForeignWord("use sure=SCORE with `pose track`"),
+        "track_buffer": ForeignWord("use keep=FRAMES with `pose track`"),
+        "match_thresh": ForeignWord("use match=SIMILARITY with `pose track`; higher is stricter"),
         "save_hybrid": ForeignWord("it mixes labels into results; use save_txt=True", OFF),
         "dnn": ForeignWord("ONNX files run in ONNX Runtime; leave it out", OFF),
         # exporting

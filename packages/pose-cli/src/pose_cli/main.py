@@ -17,6 +17,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "tune": ("pose_cli.commands.tune", "Search over training settings: many short runs, the weak ones stopped early."),
     "val": ("pose_cli.commands.val", "Measure a file of weights, or an exported file, on a data set."),
     "predict": ("pose_cli.commands.predict", "Find people and their keypoints in images."),
+    "track": ("pose_cli.commands.track", "Follow people and their keypoints through a video or a folder of frames."),
     "export": ("pose_cli.commands.export", "Turn a file of weights into another format and check the result."),
     "benchmark": ("pose_cli.commands.benchmark", "Measure every format and precision of a network side by side."),
     "info": ("pose_cli.commands.info", "Show what a file of weights or a network is."),

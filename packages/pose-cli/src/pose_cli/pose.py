@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pose_data import ModelCard, Predictor, Runtime, SourceLike, make_settings, open_source
+from pose_data import (
+    ModelCard,
+    PoseTracker,
+    Predictor,
+    Runtime,
+    SourceLike,
+    TrackSettings,
+    make_settings,
+    open_source,
+)
 
 from pose_cli.description import describe_model
+from pose_cli.following import TrackedResult, follow_people, make_smoother, open_frames
 from pose_cli.models import find_model, load_transferred, model_file, open_runtime
 from pose_cli.results import Result, find_people
 from pose_cli.sizes import input_size
@@ -108,6 +118,58 @@ class Pose:
             classes=classes,
         )
         return list(find_people(predictor, open_source(source)))
+
+    def track(
+        self,
+        source: SourceLike,
+        *,
+        conf: float = 0.1,
+        iou: float = 0.7,
+        max_det: int = 300,
+        imgsz: int | tuple[int, int] | None = None,
+        rect: bool = True,
+        classes: Sequence[int] | None = None,
+        sure: float = 0.5,
+        match: float = 0.2,
+        begin: int = 2,
+        keep: int = 30,
+        smooth: bool = False,
+    ) -> Iterator[TrackedResult]:
+        """Follow people through the frames of one scene; each result comes when its frame is done.
+
+        Args:
+            source: a video file, or images in their order, as a call of the object takes them.
+            conf: lowest score that is looked at; people who score less than sure only continue a track.
+            iou: overlap from which two boxes are the same person.
+            max_det: most people per frame.
+            imgsz: input, one side or (height, width); None takes the card's.
+            rect: pad to the stride only, not to a square, where the file allows it.
+            classes: the only classes that are kept; None keeps all.
+            sure: score from which somebody begins a track.
+            match: least similarity (OKS and IoU) of somebody to their track.
+            begin: sure frames in a row before an id is given; in the first frame one is enough.
+            keep: frames for which an id is kept while nobody sees its person.
+            smooth: steady the keypoints; otherwise they stay as they were found.
+
+        Returns:
+            A result for each frame with who is followed; `result.ids` is parallel to `result.poses`.
+
+        Raises:
+            PoseError: a source or a model that can't be used, or keypoints without OKS sigmas.
+        """
+        frames = open_frames(source)
+        predictor = Predictor(
+            self.runtime,
+            conf=conf,
+            iou=iou,
+            max_det=max_det,
+            imgsz=input_size(imgsz),
+            rect=rect,
+            classes=classes,
+        )
+        tracker = PoseTracker(self.card.skeleton, TrackSettings(sure=sure, match=match, begin=begin, keep=keep))
+        smoother = make_smoother(frames) if smooth else None
+        return follow_people(predictor, frames, tracker=tracker, smoother=smoother)
 
     def train(self, *, progress: bool = True, **words: Unpack[TrainWords]) -> TrainResult:
         """Learn from a data set; afterwards the object is the best weights of the run.

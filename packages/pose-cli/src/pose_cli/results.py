@@ -58,6 +58,13 @@ class Result:
         classes, counts = np.unique(self.poses.labels, return_counts=True)
         return ", ".join(f"{count} {self.names[label]}" for label, count in zip(classes, counts, strict=True))
 
+    def line(self, number: int) -> str:
+        """What is printed of the image, such as "1 a.jpg 640x480: 3 person; preprocess 1.0 ms, ..."."""
+        height, width = self.image.shape[:2]
+        times = self.times
+        stages = f"preprocess {times.preprocess:.1f} ms, network {times.network:.1f} ms, select {times.select:.1f} ms"
+        return f"{number} {self.name} {width}x{height}: {self.summary()}; {stages}"
+
 
 def find_people(predictor: Predictor, frames: Iterable[Frame]) -> Iterator[Result]:
     """Run a predictor over the images of a source, one after another."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -29,3 +33,43 @@ def make_run_folder(project: str, *, name: str = "", exist_ok: bool = False) -> 
             continue
         return folder
     raise AssertionError("count never ends")
+
+
+@contextmanager
+def whole_run_folder(project: str, *, name: str = "", exist_ok: bool = False) -> Iterator[Path]:
+    """Make a run folder whose files appear together when the block ends well; else it is as if nothing had been.
+
+    Args:
+        exist_ok: take an existing folder as it is; its files stay, but for those that are written anew.
+
+    Yields:
+        A folder inside the run folder; the block writes to it, and what it holds moves up at the end.
+
+    Raises:
+        OSError: the folder can't be made, or a file can't be moved.
+    """
+    wanted = Path(project).expanduser() / name
+    there = [path for path in (wanted, *wanted.parents) if path.exists()]
+    folder = make_run_folder(project, name=name, exist_ok=exist_ok)
+    made = [path for path in wanted.parents if path not in there]
+    if not exist_ok or wanted not in there:
+        made.insert(0, folder)
+    unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder))
+    try:
+        yield unfinished
+        _move_up(unfinished)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        with suppress(OSError):  # somebody else's files are in there by now
+            for path in made:
+                path.rmdir()
+        raise
+    shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _move_up(unfinished: Path) -> None:
+    for path in sorted(unfinished.rglob("*")):
+        if path.is_file():
+            target = unfinished.parent / path.relative_to(unfinished)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)

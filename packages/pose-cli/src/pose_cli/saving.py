@@ -38,7 +38,7 @@ class Saver:
 
     def write(self, result: Result) -> None:
         """Write the files of one image."""
-        stem = self._free_stem(result)
+        stem = free_stem(result.name, self._stems)
         if self.drawn:
             write_image(self.folder / f"{stem}.jpg", result.draw(keypoint_threshold=self.keypoint_threshold))
         if self.text:
@@ -55,12 +55,6 @@ class Saver:
             with atomic_path(self.folder / "results.json") as temporary:
                 temporary.write_text(json.dumps(self._rows), encoding="utf-8")
 
-    def _free_stem(self, result: Result) -> str:
-        """The image's stem; images of the same name from several folders are numbered."""
-        stem = Path(result.name).stem or "image"
-        self._stems[stem] += 1
-        return stem if self._stems[stem] == 1 else f"{stem}-{self._stems[stem]}"
-
     def _write_text(self, path: Path, result: Result) -> None:
         height, width = result.image.shape[:2]
         text = poses_to_label_text(
@@ -74,3 +68,10 @@ class Saver:
         for number, (crop, label) in enumerate(zip(crops, result.poses.labels, strict=True), start=1):
             ending = "" if number == 1 else f"-{number}"
             write_image(self.folder / "crops" / result.names[label] / f"{stem}{ending}.jpg", crop)
+
+
+def free_stem(name: str, taken: Counter[str]) -> str:
+    """The stem of an image's name; images of the same name from several folders are numbered, by what is taken."""
+    stem = Path(name).stem or "image"
+    taken[stem] += 1
+    return stem if taken[stem] == 1 else f"{stem}-{taken[stem]}"

@@ -163,7 +163,9 @@ def _place(
     rest: tuple[str, ...] = ()
     for word in bare:
         wanted = _wanted_place(word, free)
-        if wanted is not None:
+        if rest and not looks_like_model(word):
+            rest = (*rest, word)
+        elif wanted is not None:
             free.remove(wanted)
             if wanted == many:
                 rest = (word,)

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 from pose_data import setting
 
 from pose_cli.command import WordsCommand
+from pose_cli.finding import FindSettings, make_predictor
 
 if TYPE_CHECKING:
-    from pose_data import Predictor
-
-    from pose_cli.results import Result
     from pose_cli.saving import Saver
 
 HELP = """Find people and their keypoints in images.
@@ -25,21 +23,9 @@ HELP = """Find people and their keypoints in images.
 
 
 @dataclass(frozen=True)
-class PredictSettings:
+class PredictSettings(FindSettings):
     """What to look at, with which network, and what to keep."""
 
-    source: tuple[str, ...] = setting((), "images: files, folders, globs, lists (.txt) or URLs")
-    model: str = setting("", "weights or exported file; empty takes the weights that come along")
-    conf: float = setting(0.25, "lowest score of a person", least=0, most=1)
-    iou: float = setting(0.7, "overlap from which two boxes are the same person", least=0, most=1)
-    max_det: int = setting(300, "most people per image", least=1)
-    imgsz: tuple[int, ...] | None = setting(
-        None, "side of the input, or [height,width]; the model's own when empty", least=32
-    )
-    rect: bool = setting(True, "pad to the stride only, not to a square, where the file allows it")
-    classes: tuple[int, ...] | None = setting(None, "keep these class numbers only", least=0)
-    device: str = setting("", "cpu, cuda, cuda:1, mps, for files that torch runs")
-    threads: int | None = setting(None, "CPU threads; all cores when empty", least=1)
     save: bool = setting(True, "save the images with people drawn")
     save_txt: bool = setting(False, "save label text, labels/NAME.txt")
     save_conf: bool = setting(False, "end each row of label text with the score")
@@ -49,25 +35,6 @@ class PredictSettings:
     project: str = setting("runs/predict", "folder of the results, numbered when it is taken")
     name: str = setting("", "folder inside project; empty numbers the project folder itself")
     exist_ok: bool = setting(False, "write into an existing folder")
-
-
-def make_predictor(settings: PredictSettings) -> Predictor:
-    """Open the model and set how people are selected."""
-    from pose_data import Predictor
-
-    from pose_cli.models import open_runtime
-    from pose_cli.sizes import input_size
-
-    runtime = open_runtime(settings.model, device=settings.device, threads=settings.threads)
-    return Predictor(
-        runtime,
-        conf=settings.conf,
-        iou=settings.iou,
-        max_det=settings.max_det,
-        imgsz=input_size(settings.imgsz),
-        rect=settings.rect,
-        classes=settings.classes,
-    )
 
 
 def _run(settings: PredictSettings) -> int:
@@ -85,7 +52,7 @@ def _run(settings: PredictSettings) -> int:
         saver = saver or _make_saver(settings)  # not before there is something to save
         if saver is not None:
             saver.write(result)
-        click.echo(_line(images, result))
+        click.echo(result.line(images))
         people += len(result)
     if saver is not None:
         saver.finish()
@@ -108,13 +75,6 @@ def _make_saver(settings: PredictSettings) -> Saver | None:
         coco=settings.save_json,
         keypoint_threshold=settings.kpt_conf,
     )
-
-
-def _line(number: int, result: Result) -> str:
-    height, width = result.image.shape[:2]
-    times = result.times
-    stages = f"preprocess {times.preprocess:.1f} ms, network {times.network:.1f} ms, select {times.select:.1f} ms"
-    return f"{number} {result.name} {width}x{height}: {result.summary()}; {stages}"
 
 
 command = WordsCommand(

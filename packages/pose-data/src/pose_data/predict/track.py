@@ -15,7 +15,7 @@ from pose_data.predict.similarity import displacements, pose_similarity
 from pose_data.skeleton import Skeleton
 
 UNFOLLOWED = -1  # in place of an id
-_NEWEST = 0.4  # share of the newest step in a velocity: strides are smoothed, a turn is followed within three frames
+_NEWEST = 0.15  # share of the newest step in a velocity; with more, a box that shrinks behind a post sets the course
 
 _Rows = NDArray[np.int64]
 _Mask = NDArray[np.bool_]
@@ -29,7 +29,7 @@ class TrackSettings:
         sure: score from which somebody is found for sure. Only these begin tracks, and they choose first.
         match: least similarity, above 0, of somebody sure to the track that they continue.
         match_unsure: the same for the others.
-        oks: share of OKS in the similarity; the rest is the IoU of the boxes.
+        oks: share of OKS in the similarity; the rest is the IoU of the boxes, which holds for rough keypoints, too.
         begin: frames in a row in which somebody must be sure to get an id; in the very first frame one is enough.
         keep: frames for which the id of somebody who can't be seen is kept.
 
@@ -40,7 +40,7 @@ class TrackSettings:
     sure: float = setting(0.5, "score from which somebody begins a track", least=0, most=1)
     match: float = setting(0.2, "least similarity of somebody to their track", least=0.01, most=1)
     match_unsure: float = setting(0.5, "the same for those who score less than sure", least=0.01, most=1)
-    oks: float = setting(0.5, "share of OKS in the similarity; the rest is IoU", least=0, most=1)
+    oks: float = setting(0.3, "share of OKS in the similarity; the rest is IoU", least=0, most=1)
     begin: int = setting(2, "sure frames in a row before an id is given", least=1)
     keep: int = setting(30, "frames for which an id is kept while nobody sees its person", least=0)
 
@@ -107,7 +107,7 @@ class PoseTracker:
         partners = self._match(poses)
         old = np.flatnonzero(partners >= 0)
         new = np.flatnonzero((partners < 0) & (poses.scores >= self.settings.sure))
-        going_on = _continued(self._tracks[partners[old]], poses[old], frame=self._frame)
+        going_on = _continued(self._tracks[partners[old]], poses[old], frame=self._frame, sure=self.settings.sure)
         here = self._with_ids(_join([going_on, _begun(poses[new], frame=self._frame)]))
         self._tracks = _join([here, self._hidden(partners)])
         ids = np.full(len(poses), UNFOLLOWED, np.int64)
@@ -195,11 +195,11 @@ def _begun(poses: Poses, *, frame: int) -> _Tracks:
     return _Tracks(poses, ids, np.zeros((count, 2)), frame * ones, ones)
 
 
-def _continued(tracks: _Tracks, poses: Poses, *, frame: int) -> _Tracks:
-    """The same T people, now where they were found in this frame."""
+def _continued(tracks: _Tracks, poses: Poses, *, frame: int, sure: float) -> _Tracks:
+    """The same T people, now where they were found in this frame; who is unsure there keeps the velocity."""
     newest = displacements(tracks.poses, poses) / (frame - tracks.seen)[:, None]
-    share = np.where(tracks.frames == 1, 1.0, _NEWEST)[:, None]
-    velocities = tracks.velocities + share * (newest - tracks.velocities)
+    share = np.where(tracks.frames == 1, 1.0, _NEWEST) * (poses.scores >= sure)
+    velocities = tracks.velocities + share[:, None] * (newest - tracks.velocities)
     return _Tracks(poses, tracks.ids, velocities, np.full(len(poses), frame, np.int64), tracks.frames + 1)
 
 

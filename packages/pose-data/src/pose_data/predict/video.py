@@ -64,7 +64,7 @@ class Video:
         if self.len_hint / self.fps - (time + 1 / self.fps) > _SLACK:
             raise DataError(
                 f"{self.path}: a video must be whole; it promises {self.len_hint} frames and ends after {count}; "
-                "copy it again, or cut it there with a video editor"
+                "copy it again, or save what there is of it with a video editor"
             )
 
 
