@@ -1,14 +1,14 @@
 """Make the weights that come with pose-cli: the n network, trained from scratch on drawn people.
 
-python tools/make_weights.py OUTPUT --hours 2                                            # from nothing
-python tools/make_weights.py OUTPUT --hours 1 --weights WEIGHTS --seed 3006 --size 320   # goes on
-OMP_NUM_THREADS=1 torchrun --nproc-per-node 2 tools/make_weights.py OUTPUT               # a process per core: a fifth faster
+python tools/make_weights.py OUTPUT --hours 2                                   # from nothing
+python tools/make_weights.py OUTPUT --hours 1 --weights WEIGHTS --seed 3006     # goes on, also with --size 256
+OMP_NUM_THREADS=1 torchrun --nproc-per-node 2 tools/make_weights.py OUTPUT      # a process per core: a fifth faster
 
 The result is OUTPUT/people-n.safetensors; pose-cli has it in src/pose_cli/weights.
 
-Runs of the project's own trainer on whole pictures: most of them at half the size at which they are drawn, where people
-are found nearly as well and a picture costs a quarter; the last at whole size, for the largest people. The seed differs from those of the built-in data set, so that no
-picture of it is ever learnt.
+Runs of the project's own trainer on whole pictures: most of them at half the size at which they are drawn, where
+people are found nearly as well and a picture costs a quarter; the last at a larger one, for the largest people. The
+seed differs from those of the built-in data set, so that no picture of it is ever learnt.
 """
 
 from __future__ import annotations
