@@ -15,7 +15,6 @@ from pose_export.card import CARD_KEY, FileShape, settle_card
 from pose_export.options import RunOptions
 from pose_export.run.cores import count_cores
 from pose_export.run.file import FileRuntime
-from pose_export.run.inputs import make_input
 
 _UNKNOWN = FileShape()  # a traced file doesn't say its shapes
 
@@ -45,7 +44,9 @@ class TorchScriptRuntime(FileRuntime):
         torch.set_num_threads(self._threads)
         try:
             with torch.inference_mode():
-                outputs = self._module(torch.from_numpy(make_input(images)))
+                # A read-only array is copied, for torch can't promise not to write to it.
+                pixels = torch.from_numpy(np.require(images, requirements=["C", "W"]))
+                outputs = self._module(pixels.permute(0, 3, 1, 2).contiguous().float().div_(255))
             if isinstance(outputs, torch.Tensor):
                 outputs = (outputs,)
             return [np.asarray(output.numpy(), dtype=np.float32) for output in outputs]
