@@ -222,10 +222,10 @@ def _train_settings(settings: OverfitSettings, images: int) -> TrainSettings:
         amp=False,
         plots=False,
         # One rate for all steps, and no change of any image: what is to be learnt stays the same.
-        optimizer="AdamW",
-        lr0=0.002,
+        optimizer="Muon",
+        lr0=0.003,
         lrf=1.0,
-        momentum=0.9,
+        momentum=0.95,
         warmup_epochs=1.0,
         warmup_bias_lr=0.0,
         hsv_h=0.0,
