@@ -1,7 +1,8 @@
 """The sessions that check the house: `python3 start.py --list` names them.
 
 Heavy dependencies are installed once, into .venv; `quickstart`, `tests`, `docs`, `types` and `contracts` share it, and
-the `pose` command stays there. `alone` is the opposite: a bare environment per package, from its wheel.
+the `pose` command stays there. `alone` is the opposite: a bare environment per package, from its wheel; `extras` is
+that for each extra of pose-export.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ import nox
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "tools"))
 
-from package_info import (  # noqa: E402 - lies in tools/
+from format_table import GPU_ONLY, Case, make_cases, make_whole_case, read_rows  # noqa: E402 - lies in tools/
+from package_info import (  # noqa: E402
+    OWN_SESSION,
     PACKAGES,
     Package,
     extra_steps,
@@ -31,6 +34,7 @@ from package_info import (  # noqa: E402 - lies in tools/
 
 CONSTRAINTS = ROOT / "constraints.txt"
 DIST = ROOT / "dist"
+WEIGHTS = ROOT / "packages" / "pose-cli" / "src" / "pose_cli" / "weights" / "people-n.safetensors"
 ENVIRONMENT = ROOT / ".venv"
 SCRIPTS = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = str(SCRIPTS / "python")
@@ -163,6 +167,45 @@ def alone(session: nox.Session, package: Package) -> None:
             session.run("python", "-m", "pytest", *settings, "tests", *session.posargs, env=ONE_THREAD)
     # What passed is of no more use, and these environments together would take ten gigabytes; what failed stays.
     shutil.rmtree(session.virtualenv.location)
+
+
+def extras_cases() -> list[object]:
+    """Every extra that the table of formats names, then all together; large ones can be left out by their tag."""
+    rows = read_rows()
+    cases = (*make_cases(rows), make_whole_case(rows))
+    large = {case.extra for case in cases if OWN_SESSION.intersection(case.making)}
+    return [nox.param(case, id=case.extra, tags=["large"] if case.extra in large else []) for case in cases]
+
+
+@nox.session(requires=["wheels"], reuse_venv=False)
+@nox.parametrize("case", extras_cases())
+def extras(session: nox.Session, case: Case) -> None:
+    """Each extra of pose-export in a bare environment: its formats are made there, and run in one with less in it."""
+    if GPU_ONLY in case.making and shutil.which("nvidia-smi") is None:
+        session.skip("TensorRT builds and runs on a GPU of NVIDIA, and no nvidia-smi is here: nothing of it was tried")
+    session.env["PIP_COMPILE"] = "0"  # little of torch and TensorFlow is imported: most bytecode would be for nothing
+    package = package_named("pose-export")
+    install_wheels(session, package, case.making)
+    with tempfile.TemporaryDirectory(prefix="extras-") as folder:
+        try_extra(session, "make", folder, str(WEIGHTS), formats=case.formats)
+        for run_extras, formats in case.running.items():
+            if run_extras == case.making:
+                try_extra(session, "run", folder, formats=formats)
+                continue
+            session.virtualenv.create()  # a bare one again, in the same place
+            install_wheels(session, package, run_extras)
+            try_extra(session, "run-alone", folder, formats=formats)
+    shutil.rmtree(session.virtualenv.location)
+
+
+def try_extra(session: nox.Session, *words: str, formats: tuple[str, ...]) -> None:
+    """Do a job of tools/try_extra.py with some formats; TF.js is left out where npm doesn't give it."""
+    environment = fetch_node_packages(session, *TFJS) if "tfjs" in formats else {}
+    if "tfjs" in formats and not environment:
+        session.log("npm is not on the PATH, or its registry gave no TF.js: TF.js is left out")
+        formats = tuple(name for name in formats if name != "tfjs")
+    script = str(ROOT / "tools" / "try_extra.py")
+    session.run("python", script, *words, *formats, env={**ONE_THREAD, **environment})
 
 
 @nox.session(requires=["wheels"])

@@ -6,12 +6,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from pose_export import FORMATS, get_format
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
 
 import check_doors  # noqa: E402 - lies in tools/
 import check_imports  # noqa: E402
+import try_extra  # noqa: E402
+from format_table import Row, make_cases, make_whole_case, read_rows  # noqa: E402
 from package_info import (  # noqa: E402
     CONVERTING,
     OWN_SESSION,
@@ -144,3 +147,47 @@ def test_extras_are_tried_from_none_to_all_but_those_with_a_session_of_their_own
     assert "onnxruntime" in steps[1]
     assert not {"convert", *CONVERTING} & set(steps[1])
     assert set(steps[2]) == set(BY_NAME["pose-export"].extras) - OWN_SESSION
+
+
+def test_the_table_of_formats_is_read_without_importing_it():
+    assert read_rows() == tuple(Row(row.name, tuple(row.extra.split(",")), row.run_extra) for row in FORMATS)
+
+
+def test_every_extra_of_pose_export_is_tried():
+    cases = make_cases(read_rows())
+    tried = {extra for case in cases for extras in (case.making, *case.running) for extra in extras}
+    assert tried == BY_NAME["pose-export"].extras.keys()
+    assert sorted(name for case in cases for name in case.formats) == sorted(row.name for row in FORMATS)
+
+
+def test_formats_are_tried_under_the_extra_that_is_there_for_them():
+    rows = (
+        Row("onnx", ("convert",), "onnxruntime"),
+        Row("pb", ("convert", "tensorflow"), "tensorflow"),
+        Row("tfjs", ("convert", "tensorflow"), ""),
+    )
+    runtime, tensorflow = make_cases(rows)
+    assert (runtime.extra, runtime.making) == ("onnxruntime", ("convert",))
+    assert runtime.running == {("onnxruntime",): ("onnx",)}
+    assert (tensorflow.extra, tensorflow.formats) == ("tensorflow", ("pb", "tfjs"))
+    assert tensorflow.running == {("tensorflow",): ("pb",), (): ("tfjs",)}
+
+
+def test_all_extras_together_are_those_that_need_no_gpu():
+    rows = (Row("onnx", ("convert",), "onnxruntime"), Row("engine", ("convert", "tensorrt"), "tensorrt"))
+    whole = make_whole_case(rows)
+    assert whole.making == ("convert", "onnxruntime")
+    assert whole.running == {whole.making: ("onnx",)}
+
+
+def test_what_only_making_takes_is_found_where_files_are_run():
+    assert try_extra.list_leftovers([get_format("torchscript")]) == [
+        "pose_nn must not be installed where files are only run; it is"
+    ]
+
+
+def test_a_requirement_that_no_format_uses_is_found(monkeypatch):
+    wanted = [("openvino", "openvino"), ("nncf", "openvino"), ("no-such-package", "openvino"), ("none", "paddle")]
+    monkeypatch.setattr(try_extra, "declared", lambda _: wanted)
+    (fault,) = try_extra.list_needless([get_format("openvino")])
+    assert fault.startswith("no-such-package must be used by a format")
