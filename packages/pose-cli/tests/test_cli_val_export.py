@@ -55,6 +55,16 @@ def test_export_writes_the_file_and_prints_how_far_it_is_from_the_network(run, w
     assert str(target) in outcome.out
 
 
+def test_files_of_the_weights_that_come_along_go_into_the_current_folder(run, tmp_path, monkeypatch) -> None:
+    from pose_cli.models import shipped_weights
+
+    monkeypatch.chdir(tmp_path)
+    assert run("export", "format=torchscript", "imgsz=64").status == 0
+    assert run("export", "format=torchscript,onnx", "imgsz=64").status == 0
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".onnx", ".torchscript"]
+    assert [path.name for path in shipped_weights().parent.iterdir()] == [shipped_weights().name]
+
+
 def test_several_formats_end_in_a_table(run, weights, tmp_path) -> None:
     outcome = run("export", weights, "format=onnx,torchscript,safetensors", f"output={tmp_path}", "imgsz=64")
     assert outcome.status == 0, outcome.err

@@ -51,24 +51,23 @@ class Muon(Optimizer):
             with torch.enable_grad():
                 result = closure()
         for group in self.param_groups:
-            learnt = [parameter for parameter in group["params"] if parameter.grad is not None]
-            torch._foreach_mul_(learnt, 1 - group["lr"] * group["weight_decay"])
-            (self._step_orthogonal if group["orthogonal"] else self._step_adam)(learnt, group)
+            learnt: list[Tensor] = [parameter for parameter in group["params"] if parameter.grad is not None]
+            gradients = [parameter.grad for parameter in learnt if parameter.grad is not None]
+            if learnt:
+                torch._foreach_mul_(learnt, 1 - group["lr"] * group["weight_decay"])
+                (self._step_orthogonal if group["orthogonal"] else self._step_adam)(learnt, gradients, group)
         return result
 
-    def _step_orthogonal(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
-        for parameter in parameters:
+    def _step_orthogonal(self, parameters: list[Tensor], gradients: list[Tensor], group: dict[str, Any]) -> None:
+        for parameter, gradient in zip(parameters, gradients, strict=True):
             momentum = self._kept(parameter, "momentum")
-            momentum.lerp_(parameter.grad, 1 - group["beta1"])
-            ahead = parameter.grad.lerp(momentum, group["beta1"])  # Nesterov's
+            momentum.lerp_(gradient, 1 - group["beta1"])
+            ahead = gradient.lerp(momentum, group["beta1"])  # Nesterov's
             matrix = orthogonalise(ahead.flatten(1))
             size = _ADAM_SIZE * math.sqrt(max(matrix.shape))
             parameter.add_(matrix.reshape(ahead.shape), alpha=-group["lr"] * size)
 
-    def _step_adam(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
-        if not parameters:
-            return
-        gradients = [parameter.grad for parameter in parameters]
+    def _step_adam(self, parameters: list[Tensor], gradients: list[Tensor], group: dict[str, Any]) -> None:
         means = [self._kept(parameter, "mean") for parameter in parameters]
         squares = [self._kept(parameter, "square") for parameter in parameters]
         steps = [self._count(parameter) for parameter in parameters]
@@ -105,9 +104,11 @@ def orthogonalise(matrix: Tensor) -> Tensor:
         matrix: (M, N).
     """
     a, b, c = _COEFFICIENTS
-    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-    x = wide / (wide.norm() + 1e-7)
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = matrix.T if tall else matrix
+    x = x / (torch.linalg.matrix_norm(x) + 1e-7)
     for _ in range(_ITERATIONS):
         gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x if wide is matrix else x.T
+    result: Tensor = x.T if tall else x
+    return result

@@ -38,7 +38,7 @@ class ExportSettings:
 
     model: str = setting("", "file of weights; empty takes the weights that come along")
     format: str = setting("onnx", f"{_NAMES}; several with commas, or {ALL}")
-    output: str = setting("", "file or folder to write; beside the weights and named like them when empty")
+    output: str = setting("", "file or folder to write; when empty beside the weights, or here if they came along")
     imgsz: tuple[int, ...] | None = setting(
         None, "side, or [height,width], of the input; the card's if empty", least=32
     )
@@ -75,7 +75,7 @@ def _run(settings: ExportSettings) -> int:
             result = export(
                 model,
                 format=names[0],
-                output=settings.output or None,
+                output=_output(settings, names[0]),
                 progress=status.update,
                 **options,  # type: ignore[arg-type]
             )
@@ -84,7 +84,7 @@ def _run(settings: ExportSettings) -> int:
             outcomes = export_all(
                 model,
                 formats=names,
-                output=settings.output or None,
+                output=_output(settings),
                 options=options,
                 progress=lambda name, words: status.update(f"{name}: {words}"),
             )
@@ -94,6 +94,21 @@ def _run(settings: ExportSettings) -> int:
         return int(any(outcome.failed for outcome in outcomes))
     _print_result(result)
     return 0
+
+
+def _output(settings: ExportSettings, name: str | None = None) -> Path | None:
+    """The file of one format, or the folder of several; None for the place beside the weights.
+
+    Nothing is written beside the weights that come along, among the installed packages: files of these go into the
+    current folder.
+    """
+    if settings.output or settings.model:
+        return Path(settings.output) if settings.output else None
+    from pose_export import get_format
+
+    from pose_cli.models import shipped_weights
+
+    return Path() if name is None else Path(shipped_weights().stem + get_format(name).suffix)
 
 
 def make_table(outcomes: Sequence[Outcome]) -> Table:
