@@ -6,9 +6,9 @@ OMP_NUM_THREADS=1 torchrun --nproc-per-node 2 tools/make_weights.py OUTPUT      
 
 The result is OUTPUT/people-n.safetensors; pose-cli has it in src/pose_cli/weights.
 
-Runs of the project's own trainer on whole pictures: most of them at half the size at which they are drawn, where
-people are found nearly as well and a picture costs a quarter; the last at a larger one, for the largest people. The
-seed differs from those of the built-in data set, so that no picture of it is ever learnt.
+Runs of the project's own trainer on whole pictures, at half the size at which they are drawn unless another is asked
+for: people are found nearly as well there, and a picture costs a quarter. The seed differs from those of the built-in
+data set, so that no picture of it is ever learnt.
 """
 
 from __future__ import annotations

@@ -56,9 +56,11 @@ def test_export_writes_the_file_and_prints_how_far_it_is_from_the_network(run, w
 
 
 def test_files_of_the_weights_that_come_along_go_into_the_current_folder(run, tmp_path, monkeypatch) -> None:
+    from pose_cli import Pose
     from pose_cli.models import shipped_weights
 
     monkeypatch.chdir(tmp_path)
+    assert str(Pose().export(format="torchscript", imgsz=64).path) == "people-n.torchscript"
     assert run("export", "format=torchscript", "imgsz=64").status == 0
     assert run("export", "format=torchscript,onnx", "imgsz=64").status == 0
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".onnx", ".torchscript"]

@@ -57,6 +57,29 @@ def find_model(model: str) -> str:
     return model
 
 
+def export_place(checkpoint: Path, output: str | Path | None, format_name: str | None) -> Path | None:
+    """Say where exported files go; None for the place beside the weights.
+
+    Nothing is written beside the weights that come along, among the installed packages: files of these go into the
+    current folder.
+
+    Args:
+        checkpoint: what is exported.
+        output: what was asked for, if anything.
+        format_name: of the one file; None when several are written, into a folder.
+
+    Raises:
+        ExportError: no such format.
+    """
+    if output:
+        return Path(output)
+    if checkpoint.resolve().parent != Path(__file__).resolve().parent / "weights":
+        return None
+    from pose_export import get_format
+
+    return Path() if format_name is None else Path(checkpoint.stem + get_format(format_name).suffix)
+
+
 def model_file(model: str) -> Path:
     """Find the file that `model=` names; the shipped weights when it is empty.
 

@@ -20,7 +20,7 @@ from pose_data import (
 
 from pose_cli.description import describe_model
 from pose_cli.following import TrackedResult, follow_people, make_smoother, open_frames
-from pose_cli.models import find_model, load_transferred, model_file, open_runtime
+from pose_cli.models import export_place, find_model, load_transferred, model_file, open_runtime
 from pose_cli.results import Result, find_people
 from pose_cli.sizes import input_size
 from pose_cli.validation import Validation, measure
@@ -28,6 +28,7 @@ from pose_cli.words import check_words
 
 if TYPE_CHECKING:
     from pose_export import ExportResult
+    from pose_nn import PoseNet
     from pose_train import Listener, TrainResult
     from typing_extensions import Unpack
 
@@ -253,7 +254,8 @@ class Pose:
 
         Args:
             format: a name of `pose_export.FORMATS`, such as "onnx", "openvino" or "tflite".
-            output: the file or folder to write; beside the weights and named like them when None.
+            output: the file or folder to write; beside the weights and named like them when None, in the current
+                folder where they are those that come along.
             imgsz: input, one side or (height, width); None takes the card's.
             dynamic: take any batch and any multiple of the stride.
             batch: images per call of a file that isn't dynamic.
@@ -271,7 +273,11 @@ class Pose:
         """
         from pose_export import export
 
-        checkpoint = load_transferred(self.model, self.weights) if self.weights else model_file(self.model)
+        if self.weights:
+            checkpoint: Path | tuple[PoseNet, ModelCard] = load_transferred(self.model, self.weights)
+        else:
+            checkpoint = model_file(self.model)
+            output = export_place(checkpoint, output, format)
         return export(
             checkpoint,
             format=format,

@@ -66,7 +66,7 @@ def _run(settings: ExportSettings) -> int:
     from pose_export import export, export_all
 
     from pose_cli.console import messages, results
-    from pose_cli.models import model_file
+    from pose_cli.models import export_place, model_file
 
     model, options = model_file(settings.model), _options(settings)
     names = None if settings.format == ALL else [name.strip() for name in settings.format.split(",")]
@@ -75,7 +75,7 @@ def _run(settings: ExportSettings) -> int:
             result = export(
                 model,
                 format=names[0],
-                output=_output(settings, names[0]),
+                output=export_place(model, settings.output, names[0]),
                 progress=status.update,
                 **options,  # type: ignore[arg-type]
             )
@@ -84,7 +84,7 @@ def _run(settings: ExportSettings) -> int:
             outcomes = export_all(
                 model,
                 formats=names,
-                output=_output(settings),
+                output=export_place(model, settings.output, None),
                 options=options,
                 progress=lambda name, words: status.update(f"{name}: {words}"),
             )
@@ -94,21 +94,6 @@ def _run(settings: ExportSettings) -> int:
         return int(any(outcome.failed for outcome in outcomes))
     _print_result(result)
     return 0
-
-
-def _output(settings: ExportSettings, name: str | None = None) -> Path | None:
-    """The file of one format, or the folder of several; None for the place beside the weights.
-
-    Nothing is written beside the weights that come along, among the installed packages: files of these go into the
-    current folder.
-    """
-    if settings.output or settings.model:
-        return Path(settings.output) if settings.output else None
-    from pose_export import get_format
-
-    from pose_cli.models import shipped_weights
-
-    return Path() if name is None else Path(shipped_weights().stem + get_format(name).suffix)
 
 
 def make_table(outcomes: Sequence[Outcome]) -> Table:

@@ -125,6 +125,7 @@ class _Writer:
         self.encoder = cv2.VideoWriter()
 
     def write(self, image: Image) -> None:
+        """Add an (H, W, 3) uint8 RGB image; odd sides get their last line twice, as the codec wants even ones."""
         if self.shape is None:
             self._start(image.shape)
         if image.shape != self.shape:
