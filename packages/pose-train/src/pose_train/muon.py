@@ -98,17 +98,29 @@ class Muon(Optimizer):
 def orthogonalise(matrix: Tensor) -> Tensor:
     """Bring all singular values of a matrix near 1 (between about 0.7 and 1.2), its singular vectors as they are.
 
-    Five steps of a quintic Newton-Schulz iteration, as in Muon.
+    Five steps of a quintic Newton-Schulz iteration, as in Muon. Each multiplies the matrix by a polynomial of its gram
+    matrix, which is small; so the grams are iterated alone, and their product meets the matrix once.
 
     Args:
         matrix: (M, N).
     """
-    a, b, c = _COEFFICIENTS
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix
     x = x / (torch.linalg.matrix_norm(x) + 1e-7)
-    for _ in range(_ITERATIONS):
-        gram = x @ x.T
-        x = a * x + (b * gram + c * gram @ gram) @ x
-    result: Tensor = x.T if tall else x
+    gram = x @ x.T
+    factor = _polynomial(gram)
+    product = factor
+    for _ in range(_ITERATIONS - 1):
+        gram = factor @ gram @ factor
+        factor = _polynomial(gram)
+        product = factor @ product
+    result: Tensor = product @ x
+    return result.T if tall else result
+
+
+def _polynomial(gram: Tensor) -> Tensor:
+    """Value of a I + b G + c G G, for a symmetric G."""
+    a, b, c = _COEFFICIENTS
+    result = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+    result.diagonal().add_(a)
     return result
