@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pose_data import ExportError, ModelCard
+from pose_data import ExportError, ModelCard, Predictor
 from pose_export import FORMATS, benchmark, plan_benchmark
 from pose_export.timing import time_apart, time_here
 
@@ -64,6 +64,32 @@ def test_files_are_measured_and_what_is_not_installed_is_named(
     assert openvino.status.startswith("not installed: exporting to openvino needs packages that are not installed")
     assert (openvino.megabytes, openvino.ap, openvino.times) == (None, None, None)
     assert "onnx fp32: measuring its time" in told
+
+
+@pytest.mark.needs("torch", "pose_nn")
+def test_native_file_is_measured_at_the_size_asked_for_too(
+    net: PoseNet, card: ModelCard, noise: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    sizes: list[tuple[int, int]] = []
+
+    def measure_ap(predictor: Predictor) -> float:
+        sizes.append(predictor.imgsz)
+        return 0.5
+
+    asked = (card.imgsz[0] + card.stride, card.imgsz[1])
+    (native,) = benchmark(
+        (net, card),
+        output=tmp_path,
+        formats=["safetensors"],
+        precisions=["fp32"],
+        imgsz=asked,
+        images=list(noise),
+        measure_ap=measure_ap,
+        calls=1,
+        threads=1,
+    )
+    assert native.status == "passed"
+    assert sizes == [asked, asked]
 
 
 @pytest.mark.needs("onnxruntime")

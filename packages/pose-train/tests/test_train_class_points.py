@@ -194,3 +194,10 @@ def test_one_class_has_the_points_of_all(tmp_path):
     card = load_checkpoint(train(settings, train_samples=Pets(), val_samples=Pets()).last).card
     assert card.names == ("object",)
     assert card.skeleton == replace(SKELETON, classes=None)
+
+
+def test_points_that_a_class_lacks_have_no_heatmap():
+    wanted = replace(targets(0, 1), visibility=torch.full((2, 4), 2, dtype=torch.uint8))
+    own = PoseLoss(torch.full((4,), 0.1), class_points=HAS).of_its_class(wanted)
+    assert torch.equal(own.visibility > 0, HAS)
+    assert PoseLoss(torch.full((4,), 0.1)).of_its_class(wanted) is wanted

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from pose_data import ExportError, ModelCard, PoseError, Predictor
+from pose_data import ExportError, ModelCard, PoseError, Predictor, check_imgsz
 
 from pose_export.export import ExportResult, export
 from pose_export.formats import FORMATS, Format, get_format
 from pose_export.requirements import what_is_missing
+from pose_export.source import read_source
 from pose_export.timing import FileTimes, time_apart
 
 if TYPE_CHECKING:
@@ -79,16 +80,25 @@ def benchmark(
         ExportError: an unknown format or precision.
     """
     pairs = plan_benchmark(formats, precisions)
+    network = checkpoint if imgsz is None else _sized(checkpoint, imgsz)
     bench = _Bench(
         output=Path(output),
         stem="best" if isinstance(checkpoint, tuple) else Path(checkpoint).stem,
-        export=partial(export, checkpoint, images=images, measure_ap=measure_ap, force=True),
+        export=partial(export, network, images=images, measure_ap=measure_ap, force=True),
         imgsz=imgsz,
         calibration=calibration,
         timed=partial(time_apart, images=images or _draw_people(), calls=calls, threads=threads),
         tell=progress or (lambda _: None),
     )
     return tuple(bench.measure(row, precision) for row, precision in pairs)
+
+
+def _sized(
+    checkpoint: Path | str | tuple[PoseNet, ModelCard], imgsz: int | tuple[int, int]
+) -> tuple[PoseNet, ModelCard]:
+    """Read a network for another size, which its card then says for the formats without such an option too."""
+    source = read_source(checkpoint)
+    return source.net, replace(source.card, imgsz=check_imgsz(imgsz, stride=source.card.stride))
 
 
 @dataclass(frozen=True)

@@ -116,17 +116,14 @@ class Learner:
         losses = self.loss(outputs.raw, batch.targets, outputs.likelihood)
         if not outputs.heatmaps:
             return losses.total, losses.items
+        targets = self.loss.of_its_class(batch.targets)
         labelled, images = self.engine.total(
-            torch.stack(
-                [(batch.targets.visibility > 0).sum(), torch.tensor(len(batch.images), device=self.engine.device)]
-            )
+            torch.stack([(targets.visibility > 0).sum(), torch.tensor(len(batch.images), device=self.engine.device)])
         )
         parts = [
             heatmap_loss(
                 logits.float(),
-                make_heatmaps(
-                    batch.targets, images=len(logits), level=(logits.shape[2], logits.shape[3]), stride=stride
-                ),
+                make_heatmaps(targets, images=len(logits), level=(logits.shape[2], logits.shape[3]), stride=stride),
             )
             for logits, stride in zip(outputs.heatmaps, outputs.raw.strides, strict=True)
         ]

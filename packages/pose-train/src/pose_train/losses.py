@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from pose_nn import REG_MAX, RawOutputs, make_anchors
@@ -122,6 +122,13 @@ class PoseLoss:
         items = torch.stack(losses)
         # Engines average gradients over processes, and this is to be their sum.
         return LossItems(items.detach(), items.sum() * all_images * self.world, len(found.anchor))
+
+    def of_its_class(self, targets: BatchTargets) -> BatchTargets:
+        """Take labels away from points that a person's class doesn't have."""
+        if self.class_points is None:
+            return targets
+        owned = self.class_points.to(targets.labels.device)[targets.labels]
+        return replace(targets, visibility=targets.visibility * owned)
 
     def _known(self, targets: BatchTargets) -> Tensor:
         """Say of which points something is known, (M, K): of those that the class has and that aren't ignored."""

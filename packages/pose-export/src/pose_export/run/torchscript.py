@@ -46,7 +46,8 @@ class TorchScriptRuntime(FileRuntime):
             with torch.inference_mode():
                 # A read-only array is copied, for torch can't promise not to write to it.
                 pixels = torch.from_numpy(np.require(images, requirements=["C", "W"]))
-                outputs = self._module(pixels.permute(0, 3, 1, 2).contiguous().float().div_(255))
+                # The planes keep the pixels' order in memory: nothing is moved, and CPUs convolve that faster.
+                outputs = self._module(pixels.permute(0, 3, 1, 2).float().div_(255))
             if isinstance(outputs, torch.Tensor):
                 outputs = (outputs,)
             return [np.asarray(output.numpy(), dtype=np.float32) for output in outputs]
