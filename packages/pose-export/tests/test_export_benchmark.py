@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from pose_data import ExportError, ModelCard, Predictor
 from pose_export import FORMATS, benchmark, plan_benchmark
-from pose_export.timing import time_apart, time_here
+from pose_export.timing import peak_memory, time_apart, time_here
 
 if TYPE_CHECKING:
     from pose_nn import PoseNet
@@ -116,3 +117,14 @@ def test_time_is_the_median_of_the_calls_that_count(
     monkeypatch.setattr("pose_export.timing.load", lambda path, threads: Clocked())
     times = time_here(tmp_path, list(noise), calls=3, threads=None)
     assert times.stages == StageTimes(2.0, 4.0, 6.0)
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="only Linux says what other processes hold")
+def test_memory_counts_programs_that_were_started() -> None:
+    alone = peak_memory()
+    words = "held = b'x' * 100_000_000; print(flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", words], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as started:
+        assert started.stdout is not None
+        started.stdout.readline()
+        assert peak_memory() > alone + 100
+        started.communicate(b"\n")

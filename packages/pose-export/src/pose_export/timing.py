@@ -26,7 +26,7 @@ class FileTimes:
 
     Args:
         stages: median milliseconds of each stage.
-        memory: most memory that its process held at any time, in millions of bytes.
+        memory: most memory that its process, with what it starts, held at any time, in millions of bytes.
     """
 
     stages: StageTimes
@@ -71,16 +71,26 @@ def time_here(path: Path, images: Sequence[NDArray[np.uint8]], *, calls: int, th
 
 
 def peak_memory() -> float:
-    """Most memory that this process has held at any time, in millions of bytes; NaN where the system doesn't say."""
-    status = Path("/proc/self/status")
-    if status.is_file():  # getrusage would count what the parent held when this process began
-        line = next(line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024 / 1e6
+    """Most memory that this process has held at any time, in millions of bytes; NaN where the system doesn't say.
+
+    On Linux with that of the programs that it has started and that still run, such as node.
+    """
+    own = Path("/proc/self")
+    if own.is_dir():  # getrusage would count what the parent held when this process began
+        started = [name for file in own.glob("task/*/children") for name in file.read_text(encoding="ascii").split()]
+        return sum(_peak_of(process) for process in (own, *map(own.parent.joinpath, started)))
     try:
         from resource import RUSAGE_SELF, getrusage
     except ImportError:  # Windows
         return float("nan")
     return getrusage(RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+
+
+def _peak_of(process: Path) -> float:
+    """Read VmHWM, in millions of bytes, from the folder of a process in /proc."""
+    lines = (process / "status").read_text(encoding="utf-8").splitlines()
+    kilobytes = next((line.split()[1] for line in lines if line.startswith("VmHWM")), "0")  # one that ends has none
+    return int(kilobytes) * 1024 / 1e6
 
 
 def main(words: Sequence[str]) -> None:
