@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pose_cli.tables import figure
 from pose_cli.words import MODEL_SUFFIXES
@@ -53,6 +54,21 @@ def test_export_writes_the_file_and_prints_how_far_it_is_from_the_network(run, w
     assert target.is_file()
     assert "compared with the network on 4 images" in outcome.out
     assert str(target) in outcome.out
+
+
+def test_weights_that_come_along_pass_in_16_and_8_bit_but_not_with_ranges_of_nothing(run, tmp_path) -> None:
+    import cv2
+
+    half = run("export", "format=torchscript", "half=True", f"output={tmp_path / 'half.torchscript'}")
+    assert (half.status, half.err) == (0, "")
+    assert run("export", "format=onnx", "int8=True", f"output={tmp_path / 'good.onnx'}").status == 0
+    black = tmp_path / "black"
+    black.mkdir()
+    assert cv2.imwrite(str(black / "black.png"), np.zeros((64, 64, 3), np.uint8))
+    bad = run("export", "format=onnx", "int8=True", f"calibration={black}", f"output={tmp_path / 'bad.onnx'}")
+    assert (bad.status, bad.err.count("\n")) == (2, 1)
+    assert "scores differ by" in bad.err
+    assert not (tmp_path / "bad.onnx").exists()
 
 
 def test_files_of_the_weights_that_come_along_go_into_the_current_folder(run, tmp_path, monkeypatch) -> None:

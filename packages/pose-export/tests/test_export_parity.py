@@ -124,6 +124,7 @@ def test_keypoints_without_scores_are_compared_too(card: ModelCard) -> None:
     [
         (replace(PERFECT, box_max=3.217), r"boxes differ by up to 3\.22 px \(at most 0\.1\)"),
         (replace(PERFECT, score_max=0.5), r"scores differ by up to 0\.5 \(at most 0\.001\)"),
+        (replace(PERFECT, score_mean=0.02), r"scores differ by 0\.02 on average \(at most 0\.0001\)"),
         (replace(PERFECT, within=(0.9, 1.0, 1.0)), r"keypoints within 1 px are 90\.00% \(at least 100\.0%\)"),
         (replace(PERFECT, people=10, people_matched=5), r"people found by both are 50\.0% \(at least 95\.0%\)"),
         (replace(PERFECT, ap_expected=0.61, ap=0.60), r"AP drops by 0\.0100 \(at most 0\.001\)"),
