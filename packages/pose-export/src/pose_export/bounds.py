@@ -63,7 +63,7 @@ BOUNDS = {
         score_mean=0.002,
         within_1=0.99,
         within_4=0.999,
-        everywhere=0.02,
+        everywhere=0.05,
         people=0.95,
         ap_drop=0.005,
     ),
