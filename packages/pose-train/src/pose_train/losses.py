@@ -125,18 +125,19 @@ class PoseLoss:
 
     def of_its_class(self, targets: BatchTargets) -> BatchTargets:
         """Take labels away from points that a person's class doesn't have."""
-        if self.class_points is None:
-            return targets
-        owned = self.class_points.to(targets.labels.device)[targets.labels]
-        return replace(targets, visibility=targets.visibility * owned)
+        return replace(targets, visibility=targets.visibility * self._owned(targets))
 
     def _known(self, targets: BatchTargets) -> Tensor:
         """Say of which points something is known, (M, K): of those that the class has and that aren't ignored."""
         visibility = targets.visibility
         known = visibility != 1 if self.occluded == "ignored" else torch.ones_like(visibility, dtype=torch.bool)
+        return known & self._owned(targets)
+
+    def _owned(self, targets: BatchTargets) -> Tensor:
+        """Say which points the class of each person has, (M, K)."""
         if self.class_points is None:
-            return known
-        return known & self.class_points.to(known.device)[targets.labels]
+            return torch.ones_like(targets.visibility, dtype=torch.bool)
+        return self.class_points.to(targets.labels.device)[targets.labels]
 
 
 @dataclass(frozen=True)
