@@ -85,7 +85,6 @@ def benchmark(
         output=Path(output),
         stem="best" if isinstance(checkpoint, tuple) else Path(checkpoint).stem,
         export=partial(export, network, images=images, measure_ap=measure_ap, force=True),
-        imgsz=imgsz,
         calibration=calibration,
         timed=partial(time_apart, images=images or _draw_people(), calls=calls, threads=threads),
         tell=progress or (lambda _: None),
@@ -96,7 +95,7 @@ def benchmark(
 def _sized(
     checkpoint: Path | str | tuple[PoseNet, ModelCard], imgsz: int | tuple[int, int]
 ) -> tuple[PoseNet, ModelCard]:
-    """Read a network for another size, which its card then says for the formats without such an option too."""
+    """Read a network for another size, which its card then says to every format."""
     source = read_source(checkpoint)
     return source.net, replace(source.card, imgsz=check_imgsz(imgsz, stride=source.card.stride))
 
@@ -109,7 +108,6 @@ class _Bench:
         output: folder for the files.
         stem: how their names begin.
         export: of the network; lacks what differs from file to file.
-        imgsz: size of the input, for formats that have a choice.
         calibration: for int8.
         timed: times a file.
         tell: told what is being done.
@@ -118,7 +116,6 @@ class _Bench:
     output: Path
     stem: str
     export: Callable[..., ExportResult]
-    imgsz: int | tuple[int, int] | None
     calibration: Sequence[NDArray[np.uint8]] | Path | str | None
     timed: Callable[[Path], FileTimes]
     tell: Tell
@@ -133,7 +130,6 @@ class _Bench:
             result = self.export(
                 format=row.name,
                 output=self.output / f"{self.stem}-{precision}{row.suffix}",
-                imgsz=self.imgsz if "imgsz" in row.options else None,
                 half=precision == "fp16",
                 int8=in_8_bit,
                 calibration=self.calibration if in_8_bit else None,
