@@ -1,7 +1,7 @@
 """Make the weights that come with pose-cli: the n network, trained from scratch on drawn people.
 
 python tools/make_weights.py OUTPUT --hours 2                                   # from nothing
-python tools/make_weights.py OUTPUT --hours 1 --weights WEIGHTS --seed 3009     # goes on, also with --size 256
+python tools/make_weights.py OUTPUT --hours 1 --weights WEIGHTS --seed 3010     # goes on, also with --size 256
 OMP_NUM_THREADS=1 torchrun --nproc-per-node 2 tools/make_weights.py OUTPUT      # a process per core: a fifth faster
 
 The result is OUTPUT/people-n.safetensors; pose-cli has it in src/pose_cli/weights.
