@@ -49,6 +49,9 @@ TRANSFORMERS_JS = "@huggingface/transformers@4.3.1"
 FIFTYONE = ("fiftyone", "fiftyone-brain", "voxel51-eta")  # all of it but its database server
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")  # what packages of it call their program
 CHECKERS = ("mypy", "types-PyYAML", "tomli", "import-linter")  # tomli: what mypy reads of it for Python 3.10
+SPREADER = "pytest-xdist"
+# A process per core, and every test of a file in the same one: `-- -n 0` goes back to a single process.
+SPREAD = ("-n", "auto", "--dist", "loadfile")
 
 # Networks in tests are so small that on a busy machine torch's threads wait for each other far longer than they work.
 ONE_THREAD = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
@@ -69,14 +72,15 @@ def quickstart(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Every test of every package, all of them editable in .venv."""
     install_everything(session)
-    session.run(PYTHON, "-m", "pytest", *session.posargs, external=True, env=ONE_THREAD)
+    session.run(PYTHON, "-m", "pytest", *SPREAD, *session.posargs, external=True, env=ONE_THREAD)
 
 
 @nox.session(python=False)
 def docs(session: nox.Session) -> None:
     """Every command and every Python block of the guide, followed page by page."""
     install_everything(session)
-    session.run(PYTHON, "-m", "pytest", "docs", *session.posargs, external=True, env=ONE_THREAD)
+    pages = ("-n", "auto", "docs")  # all of them are in one file
+    session.run(PYTHON, "-m", "pytest", *pages, *session.posargs, external=True, env=ONE_THREAD)
 
 
 @nox.session
@@ -157,8 +161,8 @@ def alone(session: nox.Session, package: Package) -> None:
             session.log(f"{package.name} with {', '.join(extras) or 'no extra'}")
             install_wheels(session, package, extras)
             session.run("python", str(ROOT / "tools" / "check_installed.py"), package.name, *extras)
-            session.install("-q", "-c", str(CONSTRAINTS), *package.test_requirements)
-            settings = ("-c", str(ROOT / "pyproject.toml"), "--rootdir", name, "-p", "no:cacheprovider")
+            session.install("-q", "-c", str(CONSTRAINTS), SPREADER, *package.test_requirements)
+            settings = ("-c", str(ROOT / "pyproject.toml"), "--rootdir", name, "-p", "no:cacheprovider", *SPREAD)
             session.run("python", "-m", "pytest", *settings, "tests", *session.posargs, env=ONE_THREAD)
         oldest = oldest_numpy(package)
         if oldest and session.python == THIS_PYTHON and THIS_PYTHON in OLDEST_NUMPY_PYTHONS:
@@ -340,7 +344,7 @@ def install_everything(session: nox.Session) -> None:
     from outside first, with the siblings left out, and then the six folders with no index at all.
     """
     outside = {word for package in PACKAGES for word in outside_requirements(package, usual_extras(package))}
-    outside.update(CHECKERS, *(package.test_requirements for package in PACKAGES))
+    outside.update(CHECKERS, [SPREADER], *(package.test_requirements for package in PACKAGES))
     folders = [word for package in PACKAGES for word in ("-e", str(package.folder))]
     stamp = ENVIRONMENT / "installed-by-nox.txt"
     key = fingerprint([*sorted(outside), *folders])
