@@ -32,6 +32,15 @@ def test_model_is_compiled_at_the_precision_of_its_card(exported: Exported) -> N
     assert runtime.device == "CPU"  # type: ignore[attr-defined]
 
 
+def test_weights_in_16_bit_are_never_run_in_bfloat16(exported: Exported) -> None:
+    import openvino
+
+    runtime = load_runtime(exported("openvino", half=True).path)
+    capable = "FP16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    hint = runtime._compiled.get_property("INFERENCE_PRECISION_HINT")  # type: ignore[attr-defined]
+    assert hint == (openvino.Type.f16 if capable else openvino.Type.f32)
+
+
 def test_folder_has_the_model_and_what_readers_look_for(exported: Exported) -> None:
     path = exported("openvino").path
     assert sorted(file.name for file in path.iterdir()) == ["metadata.yaml", "model.bin", "model.xml"]

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from pose_data import ModelCard, Poses
 from pose_export import find_misses
-from pose_export.parity import Parity, Run, compare_runs
+from pose_export.parity import Parity, Run, compare_runs, count_cells
 
 PERFECT = Parity(
     images=1,
@@ -18,7 +18,10 @@ PERFECT = Parity(
     box_mean=0.0,
     score_max=0.0,
     score_mean=0.0,
+    class_scores_within=1.0,
+    keypoint_scores_within=1.0,
     within=(1.0, 1.0, 1.0),
+    weakest=1.0,
     everywhere=0.0,
     people=2,
     people_matched=2,
@@ -27,8 +30,9 @@ PERFECT = Parity(
 
 
 def make_run(raw: NDArray[np.float32], *people: Poses) -> Run:
-    """One call, and one image per Poses."""
-    return Run((raw.transpose(0, 2, 1).reshape(-1, raw.shape[1]),), people)
+    """One call, and one image per Poses; 84 anchors are those of a square of 64 pixels."""
+    cells = (64, 16, 4) if raw.shape[2] == 84 else (raw.shape[2],)
+    return Run((raw.transpose(0, 2, 1).reshape(-1, raw.shape[1]),), people, (cells,))
 
 
 def person(*, x: float = 0.0, label: int = 0) -> Poses:
@@ -73,6 +77,39 @@ def test_scores_of_classes_and_keypoints_are_both_compared(card: ModelCard, plan
     changed[0, 7, 10] -= 0.5
     parity = compare_runs(make_run(planted, person()), make_run(changed, person()), card)
     assert parity.score_max == pytest.approx(0.5)
+    assert parity.class_scores_within == 1.0  # a quarter is the most that counts as the same
+    assert parity.keypoint_scores_within == pytest.approx(1 - 1 / (84 * 3))
+
+
+def test_anchors_are_counted_by_level() -> None:
+    assert count_cells(64, 64, stride=32) == (64, 16, 4)
+    assert count_cells(128, 192, stride=64) == (16 * 24, 8 * 12, 4 * 6, 2 * 3)
+
+
+@pytest.mark.parametrize("level", [slice(0, 64), slice(64, 80), slice(80, 84)], ids=["finest", "middle", "coarsest"])
+@pytest.mark.parametrize("row", [0, 8], ids=["box", "keypoint"])
+def test_a_level_that_lost_a_side_or_a_keypoint_is_refused_in_8_bit(
+    card: ModelCard, planted: NDArray[np.float32], level: slice, row: int
+) -> None:
+    lost = planted.copy()
+    lost[0, row, level] += 5
+    assert find_misses(compare_runs(make_run(planted, person()), make_run(planted, person()), card), "int8") == ()
+    misses = find_misses(compare_runs(make_run(planted, person()), make_run(lost, person()), card), "int8")
+    assert [miss for miss in misses if "weakest side or keypoint of a level has 0.00%" in miss]
+
+
+def test_weakest_is_counted_over_all_images(card: ModelCard, planted: NDArray[np.float32]) -> None:
+    lost = planted.copy()
+    lost[0, 8, 80:] += 5
+    once, twice = (make_run(raw, person()) for raw in (lost, planted))
+    found = Run(once.rows + twice.rows, once.poses + twice.poses, once.cells + twice.cells)
+    expected = Run(twice.rows * 2, twice.poses * 2, twice.cells * 2)
+    assert compare_runs(expected, found, card).weakest == 0.5
+
+
+def test_a_file_that_selects_has_no_levels(card: ModelCard, planted: NDArray[np.float32]) -> None:
+    selected = make_run(planted[:, :, :20], person())
+    assert compare_runs(make_run(planted, person()), selected, replace(card, contract="nms")).weakest == 1.0
 
 
 def test_person_that_only_the_file_sees_matters(card: ModelCard, planted: NDArray[np.float32]) -> None:
@@ -125,6 +162,9 @@ def test_keypoints_without_scores_are_compared_too(card: ModelCard) -> None:
         (replace(PERFECT, box_max=3.217), r"boxes differ by up to 3\.22 px \(at most 0\.1\)"),
         (replace(PERFECT, score_max=0.5), r"scores differ by up to 0\.5 \(at most 0\.001\)"),
         (replace(PERFECT, score_mean=0.02), r"scores differ by 0\.02 on average \(at most 0\.0001\)"),
+        (replace(PERFECT, class_scores_within=0.9), r"class scores within 0\.25 are 90\.00% \(at least 100\.0%\)"),
+        (replace(PERFECT, keypoint_scores_within=0.5), r"keypoint scores within 0\.25 are 50\.00%"),
+        (replace(PERFECT, weakest=0.5), r"weakest side or keypoint of a level has 50\.00% \(at least 100\.0%\)"),
         (replace(PERFECT, within=(0.9, 1.0, 1.0)), r"keypoints within 1 px are 90\.00% \(at least 100\.0%\)"),
         (replace(PERFECT, people=10, people_matched=5), r"people found by both are 50\.0% \(at least 95\.0%\)"),
         (replace(PERFECT, ap_expected=0.61, ap=0.60), r"AP drops by 0\.0100 \(at most 0\.001\)"),

@@ -13,6 +13,8 @@ SCORE_FLOOR = 0.05  # an anchor that scores less in both is never seen by anybod
 LEAST_ANCHORS = 100  # per call; a network that is sure of nothing is compared where it is surest
 MOST_CANDIDATES = 2048  # anchors among which a person is looked for that the file has selected itself
 SAME_PLACE = 0.5  # IoU of two finds of one person; selection may take the other of two equal boxes
+SAME_SCORE = 0.25  # difference up to which a score says the same
+FINEST_STRIDE = 8  # pixels between the anchors of the finest level, in every network
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,11 @@ class Parity:
         box_mean: mean of the same.
         score_max: largest difference of a class score or keypoint score at those anchors.
         score_mean: mean of the same.
+        class_scores_within: share of the class scores at those anchors that differ by at most 0.25.
+        keypoint_scores_within: the same of keypoint scores; 1 where there are none.
         within: share of keypoints at those anchors that lie within 1, 2 and 4 input pixels.
+        weakest: share that lies within 4 input pixels, over all anchors of a level, of the box side or the keypoint
+            and the level that keep fewest; 1 for a file that selects people itself and so has no levels.
         everywhere: largest difference of a coordinate at any anchor, over the largest coordinate.
         people: found by the network or by the file after selection, each of them counted.
         people_matched: of these found by the other in the same place.
@@ -41,7 +47,10 @@ class Parity:
     box_mean: float
     score_max: float
     score_mean: float
+    class_scores_within: float
+    keypoint_scores_within: float
     within: tuple[float, float, float]
+    weakest: float
     everywhere: float
     people: int
     people_matched: int
@@ -65,6 +74,7 @@ class Parity:
             f"{self.images} images: boxes {self.box_max:.2g} px at most, {self.box_mean:.2g} on average; "
             f"scores {self.score_max:.2g} at most, {self.score_mean:.2g} on average; "
             f"keypoints within 1, 2, 4 px: {_percents(self.within)}; "
+            f"of the weakest side or keypoint of a level {100 * self.weakest:.1f} %; "
             f"people found by both {100 * self.people_share:.1f} % of {self.people}, "
             f"their keypoints within 1, 2, 4 px: {_percents(self.people_within)}"
         )
@@ -80,10 +90,12 @@ class Run:
     Args:
         rows: per image that went through the network (A, 4 + C + D K), the raw output with an anchor per row.
         poses: one per image.
+        cells: per image that went through the network, its anchors at each level, the finest first.
     """
 
     rows: tuple[NDArray[np.float32], ...]
     poses: tuple[Poses, ...]
+    cells: tuple[tuple[int, ...], ...]
 
 
 class _Recorder:
@@ -92,6 +104,7 @@ class _Recorder:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self.rows: list[NDArray[np.float32]] = []
+        self.cells: list[tuple[int, ...]] = []
 
     @property
     def card(self) -> ModelCard:
@@ -100,6 +113,7 @@ class _Recorder:
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         raw = self._runtime(images)
         self.rows.extend(raw.transpose(0, 2, 1))
+        self.cells.extend([count_cells(images.shape[1], images.shape[2], stride=self.card.stride)] * len(images))
         return raw
 
 
@@ -112,7 +126,19 @@ def run_images(runtime: Runtime, images: Sequence[NDArray[np.uint8]], card: Mode
     """
     recorder = _Recorder(runtime)
     poses = Predictor(recorder, **_thresholds(card)).predict_batch(images)  # type: ignore[arg-type]
-    return Run(tuple(recorder.rows), tuple(poses))
+    return Run(tuple(recorder.rows), tuple(poses), tuple(recorder.cells))
+
+
+def count_cells(height: int, width: int, *, stride: int) -> tuple[int, ...]:
+    """Count the anchors of each level, the finest first.
+
+    Args:
+        height: of the network's input, pixels.
+        width: of the network's input, pixels.
+        stride: of the coarsest level, pixels; each finer level has half of it.
+    """
+    levels = stride.bit_length() - FINEST_STRIDE.bit_length() + 1
+    return tuple((height // size) * (width // size) for size in (FINEST_STRIDE << level for level in range(levels)))
 
 
 def _thresholds(card: ModelCard) -> dict[str, float | int]:
@@ -138,6 +164,7 @@ def compare_runs(expected: Run, found: Run, card: ModelCard) -> Parity:
     a, b = (np.concatenate(side) for side in zip(*chosen, strict=True))
     boxes = _difference(xyxy_from_cxcywh(a[:, :4]), xyxy_from_cxcywh(b[:, :4]))
     scores = _difference(_score_columns(a, card), _score_columns(b, card))
+    class_scores, keypoint_scores = np.split(scores <= SAME_SCORE, [len(card.names)], axis=1)
     both = list(zip(expected.poses, found.poses, strict=True))
     people = [distances for x, y in both for distances in (_match_people(x, y), _match_people(y, x))]
     return Parity(
@@ -147,7 +174,10 @@ def compare_runs(expected: Run, found: Run, card: ModelCard) -> Parity:
         box_mean=float(boxes.mean()) if boxes.size else 0.0,
         score_max=float(scores.max(initial=0.0)),
         score_mean=float(scores.mean()) if scores.size else 0.0,
+        class_scores_within=_share(class_scores),
+        keypoint_scores_within=_share(keypoint_scores),
         within=_shares_within(_distances(_point_columns(a, card), _point_columns(b, card))),
+        weakest=1.0 if card.contract == "nms" else _weakest(pairs, expected.cells, card),
         everywhere=max(_relative_difference(x, y, card) for x, y in pairs),
         people=sum(len(x) + len(y) for x, y in both),
         people_matched=sum(len(distances) for distances in people),
@@ -204,9 +234,26 @@ def _distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.flo
     return distances
 
 
+def _share(fine: NDArray[np.bool_]) -> float:
+    return float(fine.mean()) if fine.size else 1.0
+
+
 def _shares_within(distances: NDArray[np.float64]) -> tuple[float, float, float]:
-    one, two, four = (float((distances <= pixels).mean()) if distances.size else 1.0 for pixels in (1, 2, 4))
+    one, two, four = (_share(distances <= pixels) for pixels in (1, 2, 4))
     return one, two, four
+
+
+def _weakest(pairs: Sequence[tuple[_Rows, _Rows]], cells: Sequence[tuple[int, ...]], card: ModelCard) -> float:
+    """Take the least share within 4 pixels, over levels, and over the four sides of a box and the keypoints."""
+    kept, count = 0, 0  # per level, once there is an image: (L, 4 + K) and (L, 1)
+    for (a, b), anchors in zip(pairs, cells, strict=True):
+        sides = _difference(xyxy_from_cxcywh(a[:, :4]), xyxy_from_cxcywh(b[:, :4]))
+        points = _distances(_point_columns(a, card), _point_columns(b, card))
+        fine = np.concatenate([sides, points], axis=1) <= 4
+        starts = np.cumsum((0, *anchors[:-1]))
+        kept = kept + np.add.reduceat(fine, starts, axis=0, dtype=np.int64)
+        count = count + np.asarray(anchors)[:, None]
+    return float(np.min(kept / count)) if pairs else 1.0
 
 
 def _relative_difference(a: NDArray[np.float32], b: NDArray[np.float32], card: ModelCard) -> float:
