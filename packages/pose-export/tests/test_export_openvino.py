@@ -32,13 +32,13 @@ def test_model_is_compiled_at_the_precision_of_its_card(exported: Exported) -> N
     assert runtime.device == "CPU"  # type: ignore[attr-defined]
 
 
-def test_weights_in_16_bit_are_never_run_in_bfloat16(exported: Exported) -> None:
-    import openvino
-
-    runtime = load_runtime(exported("openvino", half=True).path)
-    capable = "FP16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    hint = runtime._compiled.get_property("INFERENCE_PRECISION_HINT")  # type: ignore[attr-defined]
-    assert hint == (openvino.Type.f16 if capable else openvino.Type.f32)
+@pytest.mark.parametrize("device", ["cpu", "auto"])
+def test_weights_in_16_bit_are_never_run_in_bfloat16(exported: Exported, device: str) -> None:
+    runtime = load_runtime(exported("openvino", half=True).path, device=device)
+    facts = [layer.get_rt_info() for layer in runtime._compiled.get_runtime_model().get_ops()]  # type: ignore[attr-defined]
+    precisions = {fact["runtimePrecision"].astype(str) for fact in facts if "runtimePrecision" in fact}
+    assert precisions & {"f16", "f32"}
+    assert "bf16" not in precisions
 
 
 def test_folder_has_the_model_and_what_readers_look_for(exported: Exported) -> None:

@@ -87,15 +87,16 @@ def _read_model(path: Path) -> tuple[ov.Core, ov.Model]:
 def _compile(
     core: ov.Core, model: ov.Model, card: ModelCard, *, device: str, threads: int | None, source: str
 ) -> ov.CompiledModel:
-    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": _HINTS.get(card.precision, "f32")}
-    if device == "CPU":
-        if "FP16" not in core.get_property(device, "OPTIMIZATION_CAPABILITIES"):
-            settings["INFERENCE_PRECISION_HINT"] = "f32"
-        settings["INFERENCE_NUM_THREADS"] = str(threads or 0)  # 0: all cores that the process may use
-        settings["SCHEDULING_CORE_TYPE"] = "ANY_CORE"
     known = core.available_devices
     if device.split(".")[0] not in {name.split(".")[0] for name in known} | {"AUTO"}:
         raise ExportError(f"device must be one that OpenVINO has here, {', '.join(known)}; got '{device}'")
+    candidates = known if device == "AUTO" else [device]
+    capable = all("FP16" in core.get_property(name, "OPTIMIZATION_CAPABILITIES") for name in candidates)
+    hint = _HINTS.get(card.precision, "f32") if capable else "f32"
+    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint}
+    if device == "CPU":
+        settings["INFERENCE_NUM_THREADS"] = str(threads or 0)  # 0: all cores that the process may use
+        settings["SCHEDULING_CORE_TYPE"] = "ANY_CORE"
     try:
         return core.compile_model(model, device, settings)
     except RuntimeError as error:
