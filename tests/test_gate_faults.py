@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from pose_cli.models import shipped_weights
 from pose_data import DrawnPeople, ModelCard, Predictor
 from pose_export import find_misses
-from pose_export.parity import Run, compare_runs, count_cells, run_images
+from pose_export.contracts import count_cells
+from pose_export.parity import Run, compare_runs, run_images
 from pose_nn import TorchRuntime, load_checkpoint
 
 Rows = NDArray[np.float32]
 
 SIZE = 256  # what their card says
-CELLS = count_cells(SIZE, SIZE, stride=32)
+CELLS = count_cells((SIZE, SIZE), stride=32)
 LAST_LEVEL = slice(CELLS[0] + CELLS[1], None)
 POINTS = slice(5, None)  # after a box and the score of one class
 
@@ -70,7 +71,7 @@ def give_boxes_by_their_corner(rows: Rows) -> None:
     rows[:, :2] -= rows[:, 2:4] / 2
 
 
-def see_an_image_twice(rows: Rows) -> None:
+def give_half_of_the_anchors_twice(rows: Rows) -> None:
     rows[len(rows) // 2 :] = rows[: len(rows) - len(rows) // 2]
 
 
@@ -86,7 +87,7 @@ FAULTS = (
     turn_scores_of_keypoints,
     halve_scores_of_classes,
     give_boxes_by_their_corner,
-    see_an_image_twice,
+    give_half_of_the_anchors_twice,
 )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from pose_data import COCO_PERSON, CheckpointError, ExportError, ModelCard
 from pose_export.card import FileShape, make_metadata, settle_card
-from pose_export.contracts import count_anchors
+from pose_export.contracts import count_anchors, count_cells
 
 ANY = FileShape()
 STATIC = FileShape(1, 64, 64, ((1, 14, 84),))
@@ -114,5 +114,6 @@ def test_unknown_contract_is_refused(card: ModelCard) -> None:
 
 
 def test_anchors_are_the_cells_of_all_levels() -> None:
+    assert count_cells((64, 128), stride=64) == (8 * 16, 4 * 8, 2 * 4, 1 * 2)
     assert count_anchors((640, 640), stride=32) == 80 * 80 + 40 * 40 + 20 * 20
     assert count_anchors((64, 128), stride=64) == 8 * 16 + 4 * 8 + 2 * 4 + 1 * 2

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from pose_data import ModelCard, Poses
 from pose_export import find_misses
-from pose_export.parity import Parity, Run, compare_runs, count_cells
+from pose_export.parity import Parity, Run, compare_runs
 
 PERFECT = Parity(
     images=1,
@@ -79,11 +79,6 @@ def test_scores_of_classes_and_keypoints_are_both_compared(card: ModelCard, plan
     assert parity.score_max == pytest.approx(0.5)
     assert parity.class_scores_within == 1.0  # a quarter is the most that counts as the same
     assert parity.keypoint_scores_within == pytest.approx(1 - 1 / (84 * 3))
-
-
-def test_anchors_are_counted_by_level() -> None:
-    assert count_cells(64, 64, stride=32) == (64, 16, 4)
-    assert count_cells(128, 192, stride=64) == (16 * 24, 8 * 12, 4 * 6, 2 * 3)
 
 
 @pytest.mark.parametrize("level", [slice(0, 64), slice(64, 80), slice(80, 84)], ids=["finest", "middle", "coarsest"])

@@ -27,21 +27,22 @@ _Size = tuple[int, int]
 Shape = tuple[int | None, ...]
 
 
-def list_strides(card: ModelCard) -> tuple[int, ...]:
+def list_strides(largest: int) -> tuple[int, ...]:
     """Input pixels per cell of each level, fine to coarse."""
     strides = [FINEST_STRIDE]
-    while strides[-1] < card.stride:
+    while strides[-1] < largest:
         strides.append(2 * strides[-1])
     return tuple(strides)
 
 
+def count_cells(size: _Size, *, stride: int) -> tuple[int, ...]:
+    """Count the cells of each level, stride 8 to the largest, of an input of (height, width)."""
+    return tuple((size[0] // step) * (size[1] // step) for step in list_strides(stride))
+
+
 def count_anchors(size: _Size, *, stride: int) -> int:
-    """Count the cells of all levels, stride 8 to the largest, of an input of (height, width)."""
-    total, step = 0, FINEST_STRIDE
-    while step <= stride:
-        total += (size[0] // step) * (size[1] // step)
-        step *= 2
-    return total
+    """Count the cells of all levels; each is an anchor."""
+    return sum(count_cells(size, stride=stride))
 
 
 def output_shapes(card: ModelCard, *, batch: int | None, size: tuple[int | None, int | None]) -> dict[str, Shape]:
@@ -63,7 +64,7 @@ def output_shapes(card: ModelCard, *, batch: int | None, size: tuple[int | None,
     if card.contract != "heads":
         return {"output0": (batch, card.channels, anchors)}
     rows = dict(zip(HEAD_KINDS, (BINS, len(card.names), keypoints), strict=True))
-    cells = {step: (_over(height, step), _over(width, step)) for step in list_strides(card)}
+    cells = {step: (_over(height, step), _over(width, step)) for step in list_strides(card.stride)}
     return {f"{kind}_{step}": (batch, rows[kind], *cells[step]) for step in cells for kind in HEAD_KINDS}
 
 
@@ -93,7 +94,7 @@ def to_raw(outputs: Sequence[NDArray[np.float32]], card: ModelCard, *, size: _Si
         (B, 4 + C + D K, A) float32; for "nms" A is the number of rows, of which the empty ones score 0.
     """
     if card.contract == "heads":
-        return decode_heads(outputs, strides=list_strides(card), kpt_shape=card.kpt_shape)
+        return decode_heads(outputs, strides=list_strides(card.stride), kpt_shape=card.kpt_shape)
     (output,) = outputs
     if card.contract == "nms":
         return _from_detections(output, classes=len(card.names))

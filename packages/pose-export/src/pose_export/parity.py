@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pose_data import ModelCard, Poses, Predictor, Runtime, iou_matrix, xyxy_from_cxcywh
 
+from pose_export.contracts import count_cells
+
 SCORE_FLOOR = 0.05  # an anchor that scores less in both is never seen by anybody
 LEAST_ANCHORS = 100  # per call; a network that is sure of nothing is compared where it is surest
 MOST_CANDIDATES = 2048  # anchors among which a person is looked for that the file has selected itself
 SAME_PLACE = 0.5  # IoU of two finds of one person; selection may take the other of two equal boxes
 SAME_SCORE = 0.25  # difference up to which a score says the same
-FINEST_STRIDE = 8  # pixels between the anchors of the finest level, in every network
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ class _Recorder:
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         raw = self._runtime(images)
         self.rows.extend(raw.transpose(0, 2, 1))
-        self.cells.extend([count_cells(images.shape[1], images.shape[2], stride=self.card.stride)] * len(images))
+        self.cells.extend([count_cells(images.shape[1:3], stride=self.card.stride)] * len(images))
         return raw
 
 
@@ -127,18 +128,6 @@ def run_images(runtime: Runtime, images: Sequence[NDArray[np.uint8]], card: Mode
     recorder = _Recorder(runtime)
     poses = Predictor(recorder, **_thresholds(card)).predict_batch(images)  # type: ignore[arg-type]
     return Run(tuple(recorder.rows), tuple(poses), tuple(recorder.cells))
-
-
-def count_cells(height: int, width: int, *, stride: int) -> tuple[int, ...]:
-    """Count the anchors of each level, the finest first.
-
-    Args:
-        height: of the network's input, pixels.
-        width: of the network's input, pixels.
-        stride: of the coarsest level, pixels; each finer level has half of it.
-    """
-    levels = stride.bit_length() - FINEST_STRIDE.bit_length() + 1
-    return tuple((height // size) * (width // size) for size in (FINEST_STRIDE << level for level in range(levels)))
 
 
 def _thresholds(card: ModelCard) -> dict[str, float | int]:
@@ -177,7 +166,7 @@ def compare_runs(expected: Run, found: Run, card: ModelCard) -> Parity:
         class_scores_within=_share(class_scores),
         keypoint_scores_within=_share(keypoint_scores),
         within=_shares_within(_distances(_point_columns(a, card), _point_columns(b, card))),
-        weakest=1.0 if card.contract == "nms" else _weakest(pairs, expected.cells, card),
+        weakest=1.0 if card.contract == "nms" else _find_weakest(pairs, expected.cells, card),
         everywhere=max(_relative_difference(x, y, card) for x, y in pairs),
         people=sum(len(x) + len(y) for x, y in both),
         people_matched=sum(len(distances) for distances in people),
@@ -243,17 +232,20 @@ def _shares_within(distances: NDArray[np.float64]) -> tuple[float, float, float]
     return one, two, four
 
 
-def _weakest(pairs: Sequence[tuple[_Rows, _Rows]], cells: Sequence[tuple[int, ...]], card: ModelCard) -> float:
+def _find_weakest(pairs: Sequence[tuple[_Rows, _Rows]], cells: Sequence[tuple[int, ...]], card: ModelCard) -> float:
     """Take the least share within 4 pixels, over levels, and over the four sides of a box and the keypoints."""
-    kept, count = 0, 0  # per level, once there is an image: (L, 4 + K) and (L, 1)
-    for (a, b), anchors in zip(pairs, cells, strict=True):
-        sides = _difference(xyxy_from_cxcywh(a[:, :4]), xyxy_from_cxcywh(b[:, :4]))
-        points = _distances(_point_columns(a, card), _point_columns(b, card))
-        fine = np.concatenate([sides, points], axis=1) <= 4
-        starts = np.cumsum((0, *anchors[:-1]))
-        kept = kept + np.add.reduceat(fine, starts, axis=0, dtype=np.int64)
-        count = count + np.asarray(anchors)[:, None]
-    return float(np.min(kept / count)) if pairs else 1.0
+    near = [_count_near(a, b, anchors, card) for (a, b), anchors in zip(pairs, cells, strict=True)]
+    return float((np.sum(near, axis=0) / np.sum(cells, axis=0)[:, None]).min())
+
+
+def _count_near(a: _Rows, b: _Rows, cells: tuple[int, ...], card: ModelCard) -> NDArray[np.int64]:
+    """Count the anchors of each level at which a box side or a keypoint lies within 4 pixels: (L, 4 + K)."""
+    sides = _difference(xyxy_from_cxcywh(a[:, :4]), xyxy_from_cxcywh(b[:, :4]))
+    points = _distances(_point_columns(a, card), _point_columns(b, card))
+    counts: NDArray[np.int64] = np.add.reduceat(
+        np.concatenate([sides, points], axis=1) <= 4, np.cumsum((0, *cells[:-1])), axis=0, dtype=np.int64
+    )
+    return counts
 
 
 def _relative_difference(a: NDArray[np.float32], b: NDArray[np.float32], card: ModelCard) -> float:
