@@ -1,8 +1,9 @@
 """Make the weights that come with pose-cli: the n network, trained from scratch on drawn people.
 
 python tools/make_weights.py OUTPUT --hours 2                                   # from nothing
-python tools/make_weights.py OUTPUT --hours 1 --weights WEIGHTS --seed 3010     # goes on, also with --size 256
-OMP_NUM_THREADS=1 torchrun --nproc-per-node 2 tools/make_weights.py OUTPUT      # a process per core: a fifth faster
+python tools/make_weights.py OUTPUT --hours 1 --weights WEIGHTS --seed 3011     # goes on, also with --size 256
+OMP_NUM_THREADS=1 torchrun --nproc-per-node 2 tools/make_weights.py OUTPUT --device cpu  # a process per core: a fifth faster
+python tools/make_weights.py OUTPUT --hours 0.2 --size 320 --batch 128 --rate 0.004  # with a GPU and many cores
 
 The result is OUTPUT/people-n.safetensors; pose-cli has it in src/pose_cli/weights.
 
@@ -19,7 +20,7 @@ import os
 from pathlib import Path
 
 from pose_data import DrawnPeople
-from pose_nn import load_checkpoint, save_checkpoint
+from pose_nn import find_device, load_checkpoint, save_checkpoint
 from pose_train import EpochEvent, MessageEvent, TrainEvent, TrainSettings, train
 
 DRAWN_SIZE = 320  # pixels of a picture as it is drawn
@@ -27,11 +28,13 @@ SIZE = 160  # pixels of the network's input, unless asked for another
 PICTURES = 1_000_000  # more than can be seen, so that none is seen twice
 VAL_PICTURES = 150
 VAL_SEED = 2000  # the pictures to learn from have a seed above it
-EPOCH = 9600  # images
-BATCH = 32  # images, of all processes
+STEPS = 300  # of an epoch
+BATCH = 32  # images, of all processes, unless another is asked for
 
 
-def make_settings(output: Path, *, hours: float, model: str, size: int, rate: float) -> TrainSettings:
+def make_settings(
+    output: Path, *, hours: float, model: str, size: int, rate: float, batch: int, device: str
+) -> TrainSettings:
     """Settings: Muon, a step per batch, no mosaic, a schedule fitted to the time."""
     return TrainSettings(
         model=model,
@@ -41,9 +44,9 @@ def make_settings(output: Path, *, hours: float, model: str, size: int, rate: fl
         time=hours,
         epochs=20,
         imgsz=size,
-        images_per_epoch=EPOCH,
-        batch=BATCH,
-        nbs=BATCH,
+        images_per_epoch=STEPS * batch,
+        batch=batch,
+        nbs=batch,
         optimizer="Muon",
         lr0=rate,
         momentum=0.95,
@@ -55,8 +58,8 @@ def make_settings(output: Path, *, hours: float, model: str, size: int, rate: fl
         hsv_s=0.0,
         hsv_v=0.0,
         scale=0.15,
-        workers=0 if processes() > 1 else 1,
-        device="cpu",
+        workers=drawing_processes(device),
+        device=device,
         deterministic=False,  # every process normalises by its own part of a batch: no waiting in every layer
     )
 
@@ -64,6 +67,13 @@ def make_settings(output: Path, *, hours: float, model: str, size: int, rate: fl
 def processes() -> int:
     """How many processes torchrun has started; one without it."""
     return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def drawing_processes(device: str) -> int:
+    """How many processes draw: all cores feed a GPU; one is enough for what a CPU learns meanwhile."""
+    if processes() > 1:
+        return 0
+    return 1 if find_device(device or "auto").type == "cpu" else os.cpu_count() or 1
 
 
 def report(event: TrainEvent) -> None:
@@ -77,10 +87,12 @@ def report(event: TrainEvent) -> None:
         print(f"epoch {event.epoch} of {event.epochs}, {event.seconds:.0f} s: {figures}; {losses}", flush=True)
 
 
-def make_weights(output: Path, *, hours: float, weights: str, seed: int, size: int, rate: float) -> Path:
+def make_weights(
+    output: Path, *, hours: float, weights: str, seed: int, size: int, rate: float, batch: int, device: str
+) -> Path:
     """Train, and write people-n.safetensors."""
     result = train(
-        make_settings(output, hours=hours, model=weights, size=size, rate=rate),
+        make_settings(output, hours=hours, model=weights, size=size, rate=rate, batch=batch, device=device),
         train_samples=DrawnPeople(PICTURES, size=DRAWN_SIZE, seed=seed),
         val_samples=DrawnPeople(VAL_PICTURES, size=DRAWN_SIZE, seed=VAL_SEED),
         on_event=report,
@@ -91,7 +103,7 @@ def make_weights(output: Path, *, hours: float, weights: str, seed: int, size: i
         licence="Apache-2.0",
         provenance=(
             f"made by tools/make_weights.py of the pose project on drawn people (seed {seed}), no other data: "
-            f"{result.epochs * EPOCH:,} pictures at {size} px, {result.seconds / 60:.0f} minutes; "
+            f"{result.epochs * STEPS * batch:,} pictures at {size} px, {result.seconds / 60:.0f} minutes; "
             f"{checkpoint.card.provenance}"
         ),
     )
@@ -109,6 +121,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=3000, help="of the pictures; take a new one to go on from weights")
     parser.add_argument("--size", type=int, default=SIZE, help="pixels of the network's input")
     parser.add_argument("--rate", type=float, default=0.002, help="first learning rate")
+    parser.add_argument("--batch", type=int, default=BATCH, help="images per step, of all processes")
+    parser.add_argument("--device", default="", help="as `pose train` has it: the fastest there is unless named")
     chosen = parser.parse_args()
     if chosen.seed <= VAL_SEED:
         parser.error(f"--seed must be above {VAL_SEED}, so that no picture is learnt that anything is measured on")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -155,6 +156,48 @@ def test_unknown_provider_names_the_installed(
 def test_providers_in_use_are_shown(make_onnx: MakeOnnx, card: ModelCard, planted: NDArray[np.float32]) -> None:
     runtime = load_runtime(make_onnx(planted, make_metadata(card)), providers=["CPUExecutionProvider"])
     assert runtime.providers == ("CPUExecutionProvider",)  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def plugged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[], None]]:
+    """Install a package that plugs in a provider: the CPU's own devices, which ONNX Runtime then has no more."""
+    ort = pytest.importorskip("onnxruntime")
+    if not hasattr(ort, "get_ep_devices"):
+        pytest.skip("this ONNX Runtime takes no providers of other packages")
+    package = tmp_path / "onnxruntime_ep_abacus"
+    package.mkdir()
+    names = "def get_ep_names():\n    return ['CPUExecutionProvider']\n"
+    library = f"def get_library_path():\n    return {str(tmp_path / 'libabacus.so')!r}\n"
+    (package / "__init__.py").write_text(names + library, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(ort, "get_available_providers", lambda: ["AzureExecutionProvider"])
+    yield lambda: monkeypatch.setattr(ort, "register_execution_provider_library", lambda *_: None)
+    sys.modules.pop("onnxruntime_ep_abacus", None)
+    sys.modules["pose_export.run.providers"]._register.cache_clear()
+
+
+def test_plugged_in_provider_runs_the_file(
+    plugged: Callable[[], None], make_onnx: MakeOnnx, card: ModelCard, planted: NDArray[np.float32]
+) -> None:
+    plugged()
+    runtime = load_runtime(make_onnx(planted, make_metadata(card)), providers=["CPUExecutionProvider"])
+    np.testing.assert_array_equal(runtime(np.zeros((1, 64, 64, 3), np.uint8)), planted)
+
+
+def test_library_that_can_t_be_loaded_is_named(
+    plugged: Callable[[], None], make_onnx: MakeOnnx, card: ModelCard, planted: NDArray[np.float32]
+) -> None:
+    with pytest.raises(ExportError, match=r"can't load .*libabacus\.so for CPUExecutionProvider"):
+        load_runtime(make_onnx(planted, make_metadata(card)), providers=["CPUExecutionProvider"])
+
+
+def test_plugged_in_provider_stands_alone(
+    plugged: Callable[[], None], make_onnx: MakeOnnx, card: ModelCard, planted: NDArray[np.float32]
+) -> None:
+    plugged()
+    asked = ["CPUExecutionProvider", "AzureExecutionProvider"]
+    with pytest.raises(ExportError, match=r"must be 'CPUExecutionProvider' alone.*got AzureExecutionProvider besides"):
+        load_runtime(make_onnx(planted, make_metadata(card)), providers=asked)
 
 
 def test_no_threads_at_all_is_refused(make_onnx: MakeOnnx, card: ModelCard, planted: NDArray[np.float32]) -> None:

@@ -20,13 +20,17 @@ class WeightAverage(Generic[_N]):
     def __init__(self, net: _N, *, updates: int = 0) -> None:
         self.net = copy.deepcopy(net).eval().requires_grad_(False)
         self.updates = updates
+        self._learns: nn.Module | None = None
+        self._pairs: tuple[list[Tensor], list[Tensor]] = ([], [])
 
     @torch.no_grad()
     def update(self, net: nn.Module) -> None:
         """Move the average towards a network."""
         self.updates += 1
         decay = DECAY * (1 - math.exp(-self.updates / RAMP))
-        mean, now = self._floats(self.net), self._floats(net)
+        if net is not self._learns:  # tensors are changed in place, so that they are looked up once
+            self._learns, self._pairs = net, (self._floats(self.net), self._floats(net))
+        mean, now = self._pairs
         torch._foreach_lerp_(mean, now, 1 - decay)
 
     @staticmethod

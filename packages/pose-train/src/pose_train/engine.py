@@ -33,6 +33,11 @@ class Engine:
         """Whether this is the one process that writes and tells."""
         return self.rank == 0
 
+    @property
+    def precision(self) -> torch.dtype | None:
+        """What layers are calculated in where they can; None for float32 throughout."""
+        return {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.accelerator.mixed_precision)
+
     def total(self, values: Tensor) -> Tensor:
         """Add up numbers over all processes; they take no gradient."""
         values = values.detach()

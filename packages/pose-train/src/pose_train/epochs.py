@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 
@@ -44,6 +44,8 @@ class EpochLearner:
     ) -> None:
         self.learner, self.order, self.loader = learner, order, loader
         self.engine, self.interrupts = engine, interrupts
+        self._ahead: Iterator[Batch] | None = None
+        self._ahead_of: tuple[int, int, bool] | None = None
 
     def learn(
         self,
@@ -68,12 +70,12 @@ class EpochLearner:
             NotFiniteError: a loss or a gradient is no number.
             StoppedError: the end was asked for; progress says where.
         """
-        self.order.epoch, self.order.done, self.order.mix = progress.epoch, progress.step, mix
+        batches = self._batches(progress.epoch, progress.step, mix)
         self.learner.begin_epoch()
         names = self.learner.loss_names
         sums = torch.tensor(progress.sums or [0.0] * len(names))
         began, first = time.perf_counter(), progress.step
-        for batch in self.loader:
+        for batch in batches:
             sums += self.learner.learn(batch.to(self.engine.device), progress)
             progress.sums = sums.tolist()
             speed = (progress.step - first) * self.order.batch / (time.perf_counter() - began)
@@ -84,6 +86,20 @@ class EpochLearner:
             if self.engine.any(self.interrupts.asked):
                 raise StoppedError
         return dict(zip(names, (sums / len(self.order)).tolist(), strict=True))
+
+    def load_ahead(self, epoch: int, *, mix: bool) -> None:
+        """Have the loader begin an epoch before it is learnt, while something else goes on."""
+        self._ahead = self._batches(epoch, 0, mix)
+        self._ahead_of = (epoch, 0, mix)
+
+    def _batches(self, epoch: int, done: int, mix: bool) -> Iterator[Batch]:
+        """Begin an epoch, unless that was done ahead."""
+        ahead, ahead_of = self._ahead, self._ahead_of
+        self._ahead = self._ahead_of = None
+        if ahead is not None and ahead_of == (epoch, done, mix):
+            return ahead
+        self.order.epoch, self.order.done, self.order.mix = epoch, done, mix
+        return iter(self.loader)
 
     def _event(self, progress: Progress, losses: dict[str, float], images_per_second: float) -> StepEvent:
         steps = len(self.order)

@@ -19,6 +19,7 @@ from pose_train.failures import NotFiniteError
 from pose_train.heatmaps import heatmap_loss, make_heatmaps
 from pose_train.losses import LOSS_NAMES, Gains, PoseLoss
 from pose_train.optimizer import OptimizerPlan, freeze_layers, hold_frozen, make_optimizer, plan_optimizer
+from pose_train.replay import Replay
 from pose_train.resume import Progress
 from pose_train.schedule import WarmUp, learning_rate_factor
 from pose_train.settings import TrainSettings
@@ -47,6 +48,7 @@ class Learner:
         plan: what the optimizer is.
         description: of the plan, in words.
         prepared: the student as the engine runs it; the same object where there is one process.
+        replay: runs the network by CUDA graphs, where it can.
     """
 
     student: Student
@@ -59,6 +61,7 @@ class Learner:
     plan: OptimizerPlan
     description: str
     prepared: nn.Module
+    replay: Replay | None = None
 
     @property
     def loss_names(self) -> tuple[str, ...]:
@@ -91,9 +94,7 @@ class Learner:
         """
         wanted = self._set_rates(progress)
         batch = self._resized(batch, progress)
-        with self.engine.accelerator.autocast():
-            outputs = self.prepared(batch.images.to(memory_format=torch.channels_last).float() / 255)
-        total, items = self._losses(outputs, batch)
+        total, items = self._losses(self._forward(batch.images), batch)
         items = self.engine.total(items).cpu()
         if not torch.isfinite(items).all():
             raise NotFiniteError("loss", value=float(items.sum()), step=progress.step + 1, indices=batch.indices)
@@ -110,6 +111,15 @@ class Learner:
         settings = self.settings
         factor = learning_rate_factor(progress.epoch, epochs=progress.epochs, lrf=settings.lrf, cosine=settings.cos_lr)
         return self.warm_up.apply(self.optimizer, progress.steps, factor, scale=LOWER_RATE**progress.recoveries)
+
+    def _forward(self, images: Tensor) -> StudentOutputs:
+        """Run the network on (B, 3, H, W) uint8 images; a last batch that is smaller isn't what was recorded."""
+        raw = self.replay(images) if self.replay is not None else None
+        if raw is not None:
+            return StudentOutputs(raw)
+        with self.engine.accelerator.autocast():
+            outputs: StudentOutputs = self.prepared(images.to(memory_format=torch.channels_last).float() / 255)
+        return outputs
 
     def _losses(self, outputs: StudentOutputs, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the scalar to take gradients of, and this process's part of each loss."""
@@ -204,7 +214,16 @@ def make_learner(
         plan=plan,
         description=_describe(plan, settings.batch, accumulate=accumulate, batches=batches),
         prepared=prepared,
+        replay=_make_replay(settings, student, engine),
     )
+
+
+def _make_replay(settings: TrainSettings, student: Student, engine: Engine) -> Replay | None:
+    """Replay where one process learns by the network alone, on a GPU, in batches of one shape."""
+    alone = engine.world == 1 and student.branch is None and student.likelihood is None
+    if not settings.graphs or engine.device.type != "cuda" or not alone or settings.multi_scale:
+        return None
+    return Replay(student.net, precision=engine.precision)
 
 
 def _describe(plan: OptimizerPlan, batch: int, *, accumulate: int, batches: int) -> str:

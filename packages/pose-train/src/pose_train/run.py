@@ -110,6 +110,7 @@ class Run:
     def _run_epoch(self) -> None:
         self._began = time.perf_counter()
         losses = self._learn_epoch()
+        self._load_ahead()
         metrics = self._validate(self.learner.average.net) if self.data.held_out is not None else None
         seconds = time.perf_counter() - self._began
         self.progress.epoch += 1
@@ -141,10 +142,20 @@ class Run:
         if self._out_of_patience():
             self.say(f"no better epoch in {self.settings.patience}: stopping")
 
+    def _mixes(self, epoch: int) -> bool:
+        """Whether an epoch mixes images: not the last ones."""
+        return epoch < self.progress.epochs - self.settings.close_mosaic
+
+    def _load_ahead(self) -> None:
+        """Let the loader work while the epoch is validated and kept."""
+        following = self.progress.epoch + 1
+        if following < self.progress.epochs:
+            self.epochs.load_ahead(following, mix=self._mixes(following))
+
     def _learn_epoch(self) -> dict[str, float]:
         """Learn an epoch, from an earlier state again when a loss is no number."""
         while True:
-            mix = self.progress.epoch < self.progress.epochs - self.settings.close_mosaic
+            mix = self._mixes(self.progress.epoch)
             drawn = self.settings.plots and self.progress.epoch == 0 and self.engine.writes
             try:
                 return self.epochs.learn(

@@ -44,6 +44,7 @@ class TrainSettings:
     cos_lr: bool = _setting(False, "cosine in place of linear learning rate")
     close_mosaic: int = _setting(10, "last epochs without mosaic and mixup", least=0)
     amp: bool = _setting(True, "half precision on a GPU")
+    graphs: bool = _setting(True, "replay the network's passes as CUDA graphs, where a GPU learns full batches alone")
     freeze: int | tuple[int, ...] | None = _setting(None, "first layers that don't learn, or a list of layers", least=0)
     multi_scale: float = _setting(0.0, "largest change of the input's side from batch to batch", least=0, most=0.9)
     val: bool = _setting(True, "validate after each epoch")

@@ -14,11 +14,8 @@ from pose_export.card import FileShape, settle_card
 from pose_export.options import RunOptions
 from pose_export.run.file import FileRuntime, first_line
 from pose_export.run.inputs import make_input
+from pose_export.run.providers import open_session
 
-# Best first. Others (TensorRT, CoreML, ...) build for minutes or calculate in 16 bit: they are asked for.
-_PREFERRED = ("CUDAExecutionProvider", "CPUExecutionProvider")
-# A float32 file is calculated in float32, not in the 10 bits of TF32 that CUDA takes by default.
-_SETTINGS = {"CUDAExecutionProvider": {"use_tf32": "0"}}
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 _ERRORS_ONLY = 3  # ONNX Runtime's own log level; its warnings are about its own choices
 
@@ -28,7 +25,8 @@ class OnnxRuntime(FileRuntime):
 
     Args:
         path: the file.
-        providers: execution providers, best first; CUDA where it is installed, else the CPU, when None.
+        providers: execution providers, best first, also one that another package plugs in; CUDA where it is installed,
+            else the CPU, when None.
         threads: CPU threads; all cores when None.
         card: what the network is, for a file that doesn't say it.
 
@@ -82,9 +80,10 @@ def _open_session(path: Path, *, providers: tuple[str, ...] | None, threads: int
     settings = ort.SessionOptions()
     settings.log_severity_level = _ERRORS_ONLY
     settings.intra_op_num_threads = _count_threads(threads)
-    chosen = _choose_providers(providers)
     try:
-        return ort.InferenceSession(str(path), settings, providers=chosen)
+        return open_session(path, settings, asked=providers)
+    except ExportError:
+        raise
     except Exception as error:  # ONNX Runtime's errors share no base class of their own
         raise ExportError(
             f"{path}: must be a whole ONNX file that ONNX Runtime {ort.__version__} can run; "
@@ -103,18 +102,6 @@ def _count_threads(threads: int | None) -> int:
         return 0
     share = len(os.sched_getaffinity(0))
     return 0 if share == os.cpu_count() else share
-
-
-def _choose_providers(asked: tuple[str, ...] | None) -> list[tuple[str, dict[str, str]]]:
-    installed = ort.get_available_providers()
-    if asked is None:
-        asked = tuple(name for name in _PREFERRED if name in installed)
-    for name in asked:
-        if name not in installed:
-            raise ExportError(
-                f"providers must be among those of the installed ONNX Runtime, {', '.join(installed)}; got '{name}'"
-            )
-    return [(name, _SETTINGS.get(name, {})) for name in asked]
 
 
 def _find_input(session: ort.InferenceSession, *, source: str) -> ort.NodeArg:
