@@ -89,7 +89,8 @@ def compare_precisions(device: str, held_out: KeptPeople) -> None:
         runtime = TorchRuntime(checkpoint.net, checkpoint.card, device=name, precision=precision)
         metrics = validate(runtime, held_out, imgsz=SIZE, batch=32).metrics
         print(
-            f"weights that come along, {name} {precision}: keypoint AP {metrics.keypoints.ap:.5f}, box AP {metrics.boxes.ap:.5f}"
+            f"weights that come along, {name} {precision}: "
+            f"keypoint AP {metrics.keypoints.ap:.5f}, box AP {metrics.boxes.ap:.5f}"
         )
 
 

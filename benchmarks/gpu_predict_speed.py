@@ -132,8 +132,8 @@ def measure_validation(chosen: argparse.Namespace) -> None:
             if turn:  # the first warms up
                 stages = result.times
                 print(
-                    f"{len(samples)} images of 640 px, batch 32, {precision}: {whole:.2f} s, network alone {alone:.2f} s, "
-                    f"ratio {whole / alone:.2f}; ms per image: preprocess {stages.preprocess:.2f}, network "
+                    f"{len(samples)} images of 640 px, batch 32, {precision}: {whole:.2f} s, "
+                    f"network alone {alone:.2f} s, ratio {whole / alone:.2f}; ms per image: preprocess {stages.preprocess:.2f}, network "
                     f"{stages.network:.2f}, select {stages.select:.2f}; keypoint AP {result.metrics.keypoints.ap:.4f}",
                     flush=True,
                 )

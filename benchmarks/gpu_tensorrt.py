@@ -3,8 +3,8 @@
 python benchmarks/gpu_tensorrt.py prepare OUTPUT     # writes n of the weights that come along, 640 px, three precisions
 python benchmarks/gpu_tensorrt.py measure OUTPUT     # on a machine with an NVIDIA GPU
 
-The provider is TensorRT for RTX, from the package onnxruntime-ep-nv-tensorrt-rtx-cu13; the library behind `format=engine` can't
-be had as a wheel. The 8-bit graph is the one that `format=engine int8=True` gives to TensorRT. Each file is compared
+The provider is TensorRT for RTX, from the package onnxruntime-ep-nv-tensorrt-rtx-cu13; the library behind
+`format=engine` can't be had as a wheel. The 8-bit graph is the one that `format=engine int8=True` gives to TensorRT. Each file is compared
 with the network in torch, float32, on drawn people: outputs, then keypoint AP. Milliseconds are medians, with the
 smallest and largest: of the bare call from an input in memory to the output in memory, copies included, and end to
 end from a decoded image of 480 x 640 to Poses.
@@ -81,7 +81,8 @@ def measure(output: Path) -> None:
         metrics = validate(runtime, samples, imgsz=SIZE, batch=1).metrics.keypoints
         print(
             f"{precision:8} {runtime.providers} ready in {built:.1f} s; {differences(found, wanted)}; "  # type: ignore[attr-defined]
-            f"keypoint AP {metrics.ap:.4f}; bare {show(bare(runtime, inputs[:1]))} ms, end to end {show(whole(runtime))} ms",
+            f"keypoint AP {metrics.ap:.4f}; "
+            f"bare {show(bare(runtime, inputs[:1]))} ms, end to end {show(whole(runtime))} ms",
             flush=True,
         )
 

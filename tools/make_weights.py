@@ -2,7 +2,7 @@
 
 python tools/make_weights.py OUTPUT --hours 2                                   # from nothing
 python tools/make_weights.py OUTPUT --hours 1 --weights WEIGHTS --seed 3011     # goes on, also with --size 256
-OMP_NUM_THREADS=1 torchrun --nproc-per-node 2 tools/make_weights.py OUTPUT --device cpu  # a process per core: a fifth faster
+OMP_NUM_THREADS=1 torchrun --nproc-per-node 2 tools/make_weights.py OUTPUT --device cpu  # a fifth faster
 python tools/make_weights.py OUTPUT --hours 0.2 --size 320 --batch 128 --rate 0.004  # with a GPU and many cores
 
 The result is OUTPUT/people-n.safetensors; pose-cli has it in src/pose_cli/weights.

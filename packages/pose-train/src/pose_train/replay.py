@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from pose_nn import PoseNet, RawOutputs
@@ -23,7 +24,7 @@ class Replay:
     def __init__(self, net: PoseNet, *, precision: torch.dtype | None) -> None:
         self._passes = _Passes(net, precision)
         self._shape: tuple[int, ...] = ()
-        self._replay: Callable[[Tensor], tuple[Tensor, ...]] | None = None
+        self._replay: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]] | None = None
 
     def __call__(self, images: Tensor) -> RawOutputs | None:
         """Run the network on (B, 3, H, W) uint8 RGB images; None when they have another shape than the first had.
@@ -36,19 +37,17 @@ class Replay:
             return None
         return self._passes.join(self._replay(images), images)
 
-    def _record(self, images: Tensor) -> Callable[[Tensor], tuple[Tensor, ...]]:
+    def _record(self, images: Tensor) -> Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]:
         """Record both passes; the statistics that recording them has moved are put back."""
         # Recording is done in a stream of its own, which torch says of every backward pass; it costs nothing here.
         if hasattr(torch.autograd.graph, "set_warn_on_accumulate_grad_stream_mismatch"):
             torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
         statistics = [buffer.clone() for buffer in self._passes.buffers()]
-        replay: Callable[[Tensor], tuple[Tensor, ...]] = torch.cuda.make_graphed_callables(
-            self._passes, (images.clone(),), allow_unused_input=True
-        )
+        replay = torch.cuda.make_graphed_callables(self._passes, (images.clone(),), allow_unused_input=True)
         with torch.no_grad():
             for buffer, before in zip(self._passes.buffers(), statistics, strict=True):
                 buffer.copy_(before)
-        return replay
+        return cast("Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]", replay)
 
 
 class _Passes(nn.Module):
@@ -58,13 +57,13 @@ class _Passes(nn.Module):
         super().__init__()
         self.net, self.precision = net, precision
 
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         # A cast weight that autocast keeps would lie outside of the graph.
         with torch.autocast("cuda", self.precision, enabled=self.precision is not None, cache_enabled=False):
             raw = self.net.raw(images.to(memory_format=torch.channels_last).float() / 255)
         return raw.boxes, raw.scores, raw.keypoints
 
-    def join(self, outputs: tuple[Tensor, ...], images: Tensor) -> RawOutputs:
+    def join(self, outputs: tuple[Tensor, Tensor, Tensor], images: Tensor) -> RawOutputs:
         height, width = images.shape[2:]
         strides = self.net.strides
         levels = tuple((height // stride, width // stride) for stride in strides)
