@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pose_data import ExportError, ModelCard
+from pose_data import ExportError, ModelCard, Predictor
 from pose_export import ExportResult, export, load_runtime
 
 if TYPE_CHECKING:
@@ -77,6 +77,40 @@ def test_lost_ap_is_refused(net: PoseNet, card: ModelCard, tmp_path: Path) -> No
         export((net, card), format="safetensors", output=output, measure_ap=lambda _: next(figures))
 
 
+def test_ap_of_a_selecting_file_is_compared_behind_the_same_selection(
+    net: PoseNet, card: ModelCard, noise: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    def count_people(predictor: Predictor) -> float:
+        found = Predictor(predictor.runtime, conf=0.001).predict_batch(list(noise))
+        return sum(map(len, found)) / 1000
+
+    selected = {"contract": "nms", "conf": 0.0, "max_det": 7}
+    output = tmp_path / "best.torchscript"
+    result = export(
+        (net, card), format="torchscript", output=output, images=list(noise), measure_ap=count_people, **selected
+    )
+    assert (result.parity.ap_expected, result.parity.ap) == (0.014, 0.014)  # 7 people in each image
+
+
+@pytest.mark.usefixtures("one_wrong_weight")
+def test_refusal_for_more_candidates_than_the_graph_compares_advises_a_higher_conf(
+    net: PoseNet, card: ModelCard, noise: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pose_export.gate.CANDIDATES", 40)
+    words = r"In one image 84 anchors score above conf=0, of which the file compares the best 40: take a higher conf"
+    with pytest.raises(ExportError, match=words) as caught:
+        export(
+            (net, card),
+            output=tmp_path / "best.onnx",
+            images=list(noise),
+            simplify=False,
+            nms=True,
+            conf=0.0,
+            max_det=10,
+        )
+    assert "opset" not in str(caught.value)
+
+
 def test_kept_ap_is_in_the_figures(net: PoseNet, card: ModelCard, tmp_path: Path) -> None:
     output = tmp_path / "best.safetensors"
     result = export((net, card), format="safetensors", output=output, measure_ap=lambda predictor: predictor.conf)
@@ -91,6 +125,20 @@ def test_people_are_drawn_where_no_images_are_given(
     assert drawn.parity.images == 4
     assert exported("onnx").parity.images == 2  # the caller's two
     assert exported("onnx", dynamic=True).parity.images == 3  # and half of the first, which isn't square
+
+
+@pytest.mark.parametrize("name", ["onnx", "torchscript"])
+def test_a_selecting_file_that_finds_nobody_says_that_nothing_was_compared(
+    name: str, net: PoseNet, card: ModelCard, tmp_path: Path
+) -> None:
+    black, output = [np.zeros((64, 64, 3), np.uint8)], tmp_path / f"best.{name}"
+    result = export((net, card), format=name, output=output, images=black, nms=True, conf=0.999)
+    assert result.status.startswith(
+        "not compared: neither the network nor the file finds anybody in 1 images at conf=0.999"
+    )
+    assert any(note.startswith("not compared: ") for note in result.notes)
+    facts = load_runtime(output).card.facts
+    assert (facts["gate"], facts["parity"]) == (result.status, "1 images: nothing, for nobody was found in them")
 
 
 def test_no_images_at_all_are_refused(net: PoseNet, card: ModelCard, tmp_path: Path) -> None:

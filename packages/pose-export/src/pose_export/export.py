@@ -40,7 +40,8 @@ class ExportResult:
         format: its name in the table of formats.
         card: what it says of itself.
         parity: how far it is from the network; None when its runtime can't run here.
-        status: "passed", "refused, handed over by force: ..." or "not run: ...".
+        status: "passed", "refused, handed over by force: ...", "not run: ..." or "not compared: ..." for a file that
+            selects people itself and finds nobody in the images, like the network.
         megabytes: its size, in millions of bytes.
         seconds: from the call to the file.
         notes: what the user should know besides; empty when all is as usual.
@@ -289,6 +290,8 @@ def _list_notes(card: ModelCard, verdict: Verdict, *, drawn: bool) -> tuple[str,
     notes = [f"handed over by force: {miss}" for miss in verdict.misses]
     if verdict.parity is None:
         notes.append(f"{verdict.status}; nothing but its form was checked")
+    elif not verdict.parity.compared:
+        notes.append(f"{verdict.status}; nothing but its form and that it runs was checked")
     if drawn:
         notes.append("8-bit ranges were measured on drawn people; give calibration images like those that it will see")
     if card.facts.get("float_layers"):

@@ -30,7 +30,8 @@ class Outcome:
 
     Args:
         format: its name.
-        status: "passed", "refused, ...", "not run: ...", "left out: ...", "not installed: ..." or "failed: ...".
+        status: "passed", "refused, ...", "not run: ...", "not compared: ...", "left out: ...", "not installed: ..." or
+            "failed: ...".
         result: the file; None where there is none.
         milliseconds: median of the network by itself, one image, all cores; None where it can't run here.
     """

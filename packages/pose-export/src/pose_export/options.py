@@ -11,6 +11,7 @@ from pose_data import ExportError, ModelCard
 from pose_export.contracts import CONTRACTS
 
 MAX_DET = 300
+CANDIDATES = 1024  # best anchors of an image that a file of contract "nms" compares with each other
 
 
 @dataclass(frozen=True)
