@@ -93,6 +93,17 @@ def test_several_formats_end_in_a_table(run, weights, tmp_path) -> None:
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".onnx", ".torchscript"]
 
 
+def test_notes_of_each_of_several_formats_are_printed(run, weights, tmp_path) -> None:
+    for name in ("a.onnx", "tiny.onnx", "tiny.torchscript"):
+        (tmp_path / name).write_text("older", encoding="utf-8")
+    outcome = run("export", weights, "format=onnx,torchscript", f"output={tmp_path}", "imgsz=64")
+    assert outcome.err.splitlines() == [
+        f"{name}: {tmp_path / 'tiny'}.{name} was there before and is replaced" for name in ("onnx", "torchscript")
+    ]
+    drawn = run("export", weights, "format=onnx,safetensors", "int8=True", "force=True", f"output={tmp_path}")
+    assert "onnx: 8-bit ranges were measured on drawn people" in drawn.err
+
+
 def test_every_format_but_the_broken_one_is_written(run, weights, tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxslim", None)
     outcome = run("export", weights, "format=onnx,safetensors", "half=True", f"output={tmp_path}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pose_data import ExportError, ModelCard, Predictor
-from pose_export import ExportResult, export, load_runtime
+from pose_export import ExportResult, export, get_format, load_runtime
 
 if TYPE_CHECKING:
     from pose_export.options import ConvertOptions
@@ -164,6 +166,52 @@ def test_replaced_file_is_noted(net: PoseNet, card: ModelCard, tmp_path: Path) -
     output.write_text("older", encoding="utf-8")
     notes = export((net, card), format="safetensors", output=output).notes
     assert notes == (f"{output} was there before and is replaced",)
+
+
+@pytest.mark.parametrize("name", ["safetensors", "openvino"])
+def test_a_file_that_appears_meanwhile_is_replaced_with_a_note(
+    name: str, net: PoseNet, card: ModelCard, noise: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    row = get_format(name)
+    for module in row.convert_needs:
+        pytest.importorskip(module)
+    output = tmp_path / f"best{row.suffix}"
+
+    def write_another(words: str) -> None:
+        if words == "comparing the file with the network":
+            export((net, card), format=name, output=output, images=list(noise))
+
+    result = export((net, card), format=name, output=output, images=list(noise), progress=write_another)
+    assert result.notes == (f"{output} was written by somebody else while this export was at work, and is replaced",)
+    assert list(tmp_path.iterdir()) == [output]
+
+
+def test_two_processes_that_export_into_one_place_leave_one_whole_file(
+    net: PoseNet, card: ModelCard, tmp_path: Path
+) -> None:
+    pose_nn.save_checkpoint(tmp_path / "tiny.safetensors", net, card)
+    code = (  # both wait until both are about to compare
+        "import sys, time, pathlib, pose_export\n"
+        "here = pathlib.Path(sys.argv[1])\n"
+        "def meet(words):\n"
+        "    if words.startswith('comparing'):\n"
+        "        (here / f'{sys.argv[2]}.ready').touch()\n"
+        "        end = time.monotonic() + 120\n"
+        "        while len(list(here.glob('*.ready'))) < 2 and time.monotonic() < end:\n"
+        "            time.sleep(0.01)\n"
+        "result = pose_export.export(here / 'tiny.safetensors', format='torchscript', progress=meet)\n"
+        "print(result.status, len(result.notes), sep='|')\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    processes = [
+        subprocess.Popen([*command, name], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for name in "ab"
+    ]
+    said = [process.communicate(timeout=300) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
+    lines = [out.strip() for out, _ in said]
+    assert set(lines) <= {"passed|0", "passed|1"} and "passed|0" in lines  # at most the later has a note
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".ready", ".ready", ".safetensors", ".torchscript"]
+    assert load_runtime(tmp_path / "tiny.torchscript").card.names == ("person",)
 
 
 def test_two_exports_into_one_place_leave_one_whole_file(net: PoseNet, card: ModelCard, tmp_path: Path) -> None:

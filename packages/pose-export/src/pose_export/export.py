@@ -17,7 +17,7 @@ from pose_export.formats import Format, check_contract, check_options, get_forma
 from pose_export.gate import Reference, RefusedError, Verdict, judge
 from pose_export.options import MAX_DET, ConvertOptions
 from pose_export.parity import Parity
-from pose_export.places import choose_target, measure_size, new_output
+from pose_export.places import choose_target, measure_size, new_output, read_stamp
 from pose_export.requirements import require_modules
 from pose_export.source import Source, read_source
 
@@ -139,18 +139,28 @@ def export(
     row = choose_format(format, options, sized=imgsz is not None)
     _check_drop(max_ap_drop, int8=int8, measured=measure_ap is not None)
     target = choose_target(None if isinstance(checkpoint, tuple) else Path(checkpoint), output, row)
-    notes: tuple[str, ...] = (f"{target} was there before and is replaced",) if target.exists() else ()
+    stamp = read_stamp(target)
+    notes: tuple[str, ...] = (f"{target} was there before and is replaced",) if stamp else ()
     tell("reading the checkpoint")
     source = read_source(checkpoint)
     _check_kept(options, source.net)
     size = check_imgsz(source.card.imgsz if imgsz is None else imgsz, stride=source.card.stride)
     images_8_bit = gather_calibration(calibration, size, tell=tell) if int8 else None
     options = replace(options, imgsz=size, calibration=images_8_bit)
-    job = _Job(source, row, target, Reference(source.net, images=images, measure_ap=measure_ap), tell)
-    card, verdict = job.run_until(options, max_ap_drop) if max_ap_drop is not None else job.run(options, force=force)
-    notes += (*source.notes, *_list_notes(card, verdict, drawn=int8 and calibration is None))
-    seconds = time.perf_counter() - started
-    return ExportResult(target, row.name, card, verdict.parity, verdict.status, measure_size(target), seconds, notes)
+    job = _Job(source, row, target, stamp, Reference(source.net, images=images, measure_ap=measure_ap), tell)
+    done = job.run_until(options, max_ap_drop) if max_ap_drop is not None else job.run(options, force=force)
+    notes += (*done.notes, *source.notes, *_list_notes(done.card, done.verdict, drawn=int8 and calibration is None))
+    status, parity, seconds = done.verdict.status, done.verdict.parity, time.perf_counter() - started
+    return ExportResult(target, row.name, done.card, parity, status, measure_size(target), seconds, notes)
+
+
+@dataclass(frozen=True)
+class _Done:
+    """A file that is in its place."""
+
+    card: ModelCard
+    verdict: Verdict
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -160,12 +170,11 @@ class _Job:
     source: Source
     row: Format
     target: Path
+    stamp: tuple[int, int] | None  # of what was in the place before
     reference: Reference
     tell: Tell
 
-    def run(
-        self, options: ConvertOptions, *, force: bool, max_ap_drop: float | None = None
-    ) -> tuple[ModelCard, Verdict]:
+    def run(self, options: ConvertOptions, *, force: bool, max_ap_drop: float | None = None) -> _Done:
         """Convert, compare, and hand over."""
         with new_output(self.target, self.row) as temporary:
             self.tell(f"converting to {self.row.name}")
@@ -176,9 +185,17 @@ class _Job:
                 self.reference, card, temporary, self.row, target=self.target, max_ap_drop=max_ap_drop, force=force
             )
             converter.write_card(temporary, card := replace(card, facts={**card.facts, **verdict.facts}))
-        return card, verdict
+            notes = self._note_others()  # the last thing before the file is moved
+        return _Done(card, verdict, notes)
 
-    def run_until(self, options: ConvertOptions, max_ap_drop: float) -> tuple[ModelCard, Verdict]:
+    def _note_others(self) -> tuple[str, ...]:
+        """Say that somebody else has put a file into the place since this export began."""
+        stamp = read_stamp(self.target)
+        if stamp is None or stamp == self.stamp:
+            return ()
+        return (f"{self.target} was written by somebody else while this export was at work, and is replaced",)
+
+    def run_until(self, options: ConvertOptions, max_ap_drop: float) -> _Done:
         """Leave more and more of the worst layers in float until little enough AP is lost."""
         from pose_export.convert.layers import may_be_in_8_bit
         from pose_export.convert.sensitivity import measure_layers

@@ -86,6 +86,15 @@ def _moved_beside(temporary: Path, target: Path, row: Format) -> Iterator[None]:
         card.unlink(missing_ok=True)
 
 
+def read_stamp(target: Path) -> tuple[int, int] | None:
+    """What tells one file or folder in a place from a later one; None where there is nothing."""
+    try:
+        status = target.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
 def measure_size(path: Path) -> float:
     """Megabytes, in millions of bytes, of a file or of all files of a folder."""
     files = path.rglob("*") if path.is_dir() else (path,)

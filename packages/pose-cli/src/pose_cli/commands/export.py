@@ -90,7 +90,7 @@ def _run(settings: ExportSettings) -> int:
             )
     if outcomes:
         results().print(make_table(outcomes))
-        _print_failures(outcomes)
+        _print_notes(outcomes)
         return int(any(outcome.failed for outcome in outcomes))
     _print_result(result)
     return 0
@@ -121,10 +121,11 @@ def _figures(outcome: Outcome) -> tuple[str, ...]:
     return (f"{result.megabytes:.1f}", f"{result.seconds:.1f}", *compared, speed, str(result.path))
 
 
-def _print_failures(outcomes: Sequence[Outcome]) -> None:
+def _print_notes(outcomes: Sequence[Outcome]) -> None:
+    """Print why there is no file, or what there is to know of one."""
     for outcome in outcomes:
-        if outcome.status != "passed":
-            click.echo(f"{outcome.format}: {outcome.status}", err=True)
+        for line in (outcome.status,) if outcome.result is None else outcome.result.notes:
+            click.echo(f"{outcome.format}: {line}", err=True)
 
 
 def _print_result(result: ExportResult) -> None:
