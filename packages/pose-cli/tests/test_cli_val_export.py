@@ -104,6 +104,14 @@ def test_notes_of_each_of_several_formats_are_printed(run, weights, tmp_path) ->
     assert "onnx: 8-bit ranges were measured on drawn people" in drawn.err
 
 
+def test_words_that_change_nothing_are_refused(run, weights, tmp_path) -> None:
+    for word, companion in (("calibration=gone", "int8"), ("conf=0.5", "nms"), ("max_det=5", "nms")):
+        for formats in ("onnx", "onnx,torchscript"):
+            outcome = run("export", weights, f"format={formats}", word)
+            assert (outcome.status, outcome.err.count("\n")) == (2, 1)
+            assert f"must come with {companion}=True" in outcome.err
+
+
 def test_every_format_but_the_broken_one_is_written(run, weights, tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxslim", None)
     outcome = run("export", weights, "format=onnx,safetensors", "half=True", f"output={tmp_path}")

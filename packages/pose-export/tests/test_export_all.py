@@ -71,6 +71,18 @@ def test_unknown_option_is_refused_before_any_work(net: PoseNet, card: ModelCard
         export_all((net, card), output=tmp_path, options={"size": 64})
 
 
+def test_option_that_none_of_the_formats_can_use_is_refused(net: PoseNet, card: ModelCard, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"calibration must come with int8=True"):
+        export_all((net, card), formats=["onnx"], output=tmp_path, options={"calibration": "photos"})
+
+
+def test_calibration_is_for_those_that_are_always_in_8_bit(net: PoseNet, card: ModelCard, tmp_path: Path) -> None:
+    options = {"calibration": "gone"}
+    native, edge = export_all((net, card), formats=["safetensors", "edgetpu"], output=tmp_path, options=options)
+    assert native.status == "passed"
+    assert edge.failed
+
+
 def test_every_format_has_its_turn_when_none_is_named(net: PoseNet, card: ModelCard, tmp_path: Path) -> None:
     outcomes = export_all((net, card), output=tmp_path, options={"opset": 9})
     assert [outcome.format for outcome in outcomes] == [row.name for row in FORMATS]

@@ -15,7 +15,7 @@ from pose_data import ExportError, ModelCard, PoseError, Predictor, check_imgsz,
 from pose_export.calibrate import gather_calibration
 from pose_export.formats import Format, check_contract, check_options, get_format
 from pose_export.gate import Reference, RefusedError, Verdict, judge
-from pose_export.options import MAX_DET, ConvertOptions
+from pose_export.options import MAX_DET, ConvertOptions, check_companions
 from pose_export.parity import Parity
 from pose_export.places import choose_target, measure_size, new_output, read_stamp
 from pose_export.requirements import require_modules
@@ -137,6 +137,8 @@ def export(
         keep_float=tuple(keep_float),
     )
     row = choose_format(format, options, sized=imgsz is not None)
+    beside = {"calibration": calibration, "keep_float": keep_float, "conf": conf, "iou": iou, "max_det": max_det}
+    check_companions(beside, int8=int8, nms=options.contract == "nms")
     _check_drop(max_ap_drop, int8=int8, measured=measure_ap is not None)
     target = choose_target(None if isinstance(checkpoint, tuple) else Path(checkpoint), output, row)
     stamp = read_stamp(target)

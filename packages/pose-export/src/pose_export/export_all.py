@@ -14,6 +14,7 @@ from pose_data import ExportError, ModelCard, PoseError
 from pose_export.export import ExportResult, export
 from pose_export.formats import FORMATS, Format, get_format
 from pose_export.load import load
+from pose_export.options import check_companions
 from pose_export.requirements import what_is_missing
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def export_all(
     tell, asked = progress or (lambda _, __: None), dict(options or {})
     rows = FORMATS if formats is None else tuple(map(get_format, formats))
     _check_names(asked)
+    _check_alone(rows, asked)
     folder = _choose_folder(checkpoint, output)
     stem = "best" if isinstance(checkpoint, tuple) else Path(checkpoint).stem
     outcomes = []
@@ -82,7 +84,7 @@ def export_all(
         elif missing:
             outcomes.append(Outcome(row.name, f"not installed: {missing}"))
         else:
-            outcomes.append(_export_one(checkpoint, row, target, asked, tell))
+            outcomes.append(_export_one(checkpoint, row, target, _fit(row, asked), tell))
     return tuple(outcomes)
 
 
@@ -118,6 +120,19 @@ def _check_names(asked: dict[str, object]) -> None:
     for name in asked:
         if name not in known:
             raise ExportError(f"options must be arguments of export; got '{name}'; it knows {', '.join(sorted(known))}")
+
+
+def _check_alone(rows: Sequence[Format], asked: dict[str, object]) -> None:
+    """Refuse options that would change nothing in any of the formats."""
+    in_8_bit = bool(asked.get("int8")) or any(row.int8_only for row in rows)
+    check_companions(asked, int8=in_8_bit, nms=bool(asked.get("nms")) or asked.get("contract") == "nms")
+
+
+def _fit(row: Format, asked: dict[str, object]) -> dict[str, object]:
+    """Leave out what is only for those of the formats that are always in 8 bit."""
+    if asked.get("int8") or row.int8_only:
+        return asked
+    return {name: value for name, value in asked.items() if name not in ("calibration", "keep_float")}
 
 
 def _choose_folder(checkpoint: Path | str | tuple[PoseNet, ModelCard], output: Path | str | None) -> Path:

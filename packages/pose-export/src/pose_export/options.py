@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -102,3 +103,32 @@ class RunOptions:
     def given(self) -> tuple[str, ...]:
         """Names of the options that differ from their defaults."""
         return tuple(f.name for f in fields(self) if getattr(self, f.name) != f.default)
+
+
+def check_companions(asked: Mapping[str, object], *, int8: bool, nms: bool) -> None:
+    """Refuse options that would change nothing without another.
+
+    Args:
+        asked: arguments of `export`, by name; those at their defaults ask for nothing.
+        int8: whether layers are in 8 bit.
+        nms: whether people are selected inside the file.
+
+    Raises:
+        ExportError: naming the option and what it must come with.
+    """
+    for names, there, companion in (
+        (("calibration", "keep_float"), int8, "int8=True"),
+        (("conf", "iou", "max_det"), nms, "nms=True"),
+    ):
+        for name in names:
+            if not there and _is_asked(name, asked):
+                raise ExportError(f"{name} must come with {companion}; got it alone; give that too, or leave it out")
+
+
+def _is_asked(name: str, asked: Mapping[str, object]) -> bool:
+    value = asked.get(name)
+    if value is None:
+        return False
+    if isinstance(value, (float, int)):
+        return bool(value != getattr(ConvertOptions, name))
+    return name == "calibration" or bool(value)
