@@ -104,6 +104,27 @@ def test_notes_of_each_of_several_formats_are_printed(run, weights, tmp_path) ->
     assert "onnx: 8-bit ranges were measured on drawn people" in drawn.err
 
 
+def test_a_file_that_selects_people_says_what_it_cannot_grant(run, weights, photos, tmp_path) -> None:
+    target = tmp_path / "nms.onnx"
+    made = run("export", weights, "nms=True", "conf=0.3", "max_det=100", "force=True", f"output={target}")
+    assert made.status == 0, made.err
+    inside = "warning: people are selected inside the file, with conf=0.3, iou=0.7, max_det=100; "
+    for words, lost in (
+        (("val", target, f"data={photos.parents[1] / 'data.yaml'}"), "conf=0.001, max_det=300"),
+        (("predict", target, photos, "save=False", "conf=0.1", "iou=0.9", "max_det=100"), "conf=0.1, iou=0.9"),
+    ):
+        assert run(*words).err == f"{inside}{lost} finds no more than that\n"
+    assert run("predict", target, photos, "save=False", "conf=0.5", "max_det=9").err == ""
+
+
+def test_files_that_run_on_the_cpu_grant_it(run, weights, onnx_file) -> None:
+    assert run("val", onnx_file, "device=cpu").status == 0
+    refused = run("val", onnx_file, "device=cuda")
+    assert (refused.status, refused.err.count("\n")) == (2, 1)
+    assert "device must be cpu for files of format 'onnx'; got 'cuda'" in refused.err
+    assert "providers" not in refused.err
+
+
 def test_words_that_change_nothing_are_refused(run, weights, tmp_path) -> None:
     for word, companion in (("calibration=gone", "int8"), ("conf=0.5", "nms"), ("max_det=5", "nms")):
         for formats in ("onnx", "onnx,torchscript"):

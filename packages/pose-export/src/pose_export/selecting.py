@@ -43,6 +43,25 @@ class SelectingRuntime:
         return np.ascontiguousarray(rows.transpose(0, 2, 1))
 
 
+def describe_selection(runtime: Runtime, *, conf: float, iou: float, max_det: int) -> str:
+    """Say which of these a file that selects people itself can't grant; "" where it grants all, or selects nobody.
+
+    Args:
+        conf: lowest score that is asked for; a file keeps nobody below its own.
+        iou: overlap that is asked for; a file keeps nobody who overlaps more than by its own.
+        max_det: most people that are asked for; a file gives no more than its own.
+    """
+    card = getattr(runtime, "file_card", None)
+    if card is None or card.contract != "nms" or not {"conf", "iou", "max_det"} <= set(card.facts):
+        return ""
+    made = read_thresholds(card.facts)
+    beyond = (conf < made[0], iou > made[1], max_det > made[2])
+    asked = (f"conf={conf:g}", f"iou={iou:g}", f"max_det={max_det}")
+    lost = ", ".join(text for text, too_far in zip(asked, beyond, strict=True) if too_far)
+    inside = f"conf={made[0]:g}, iou={made[1]:g}, max_det={made[2]}"
+    return f"people are selected inside the file, with {inside}; {lost} finds no more than that" if lost else ""
+
+
 def read_thresholds(facts: Mapping[str, str]) -> tuple[float, float, int]:
     """Read conf, iou and max_det from the facts of a card of contract "nms"."""
     return float(facts["conf"]), float(facts["iou"]), int(facts["max_det"])
