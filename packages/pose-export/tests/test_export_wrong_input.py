@@ -118,6 +118,23 @@ def test_full_disk_is_one_line(net: PoseNet, card: ModelCard, tmp_path: Path, mo
     assert list(tmp_path.iterdir()) == []
 
 
+def test_tool_that_fails_on_a_full_disk_is_not_blamed(
+    net: PoseNet, card: ModelCard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pose_export.convert import onnx as converter
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("iostream error")
+
+    monkeypatch.setattr(converter, "convert", fail)
+    monkeypatch.setattr(sys.modules["pose_export.export"], "disk_is_full", lambda _: True)
+    with pytest.raises(PoseError, match=r"best\.onnx: can't be written \(No space left on device\); free some space"):
+        export((net, card), output=tmp_path / "best.onnx")
+    monkeypatch.setattr(sys.modules["pose_export.export"], "disk_is_full", lambda _: False)
+    with pytest.raises(ExportError, match=r"failed with RuntimeError: iostream error; try other versions"):
+        export((net, card), output=tmp_path / "best.onnx")
+
+
 def test_missing_package_is_named_before_any_work(
     net: PoseNet, card: ModelCard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,9 +148,10 @@ def test_missing_package_is_named_before_any_work(
 def test_cut_off_torchscript_is_refused(length: int, exported: Exported, tmp_path: Path) -> None:
     path = tmp_path / "best.torchscript"
     path.write_bytes(exported("torchscript").path.read_bytes()[:length])
-    with pytest.raises(ExportError, match=r"best\.torchscript: must be a whole TorchScript file") as caught:
+    with pytest.raises(
+        ExportError, match=r"best\.torchscript: must be a whole TorchScript file; got one that is cut off"
+    ):
         load_runtime(path)
-    assert "\n" not in str(caught.value)
 
 
 def test_cut_off_onnx_is_refused(exported: Exported, tmp_path: Path) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,14 +20,12 @@ from pose_export.formats import Format, check_contract, check_options, get_forma
 from pose_export.gate import Reference, RefusedError, Verdict, judge
 from pose_export.options import MAX_DET, ConvertOptions, check_companions
 from pose_export.parity import Parity
-from pose_export.places import choose_target, measure_size, new_output, read_stamp
+from pose_export.places import choose_target, disk_is_full, measure_size, new_output, read_stamp
 from pose_export.requirements import require_modules
 from pose_export.source import Source, read_source
 
 if TYPE_CHECKING:
     from pose_nn import PoseNet
-
-    from pose_export.convert.protocol import Converter
 
 Tell = Callable[[str], None]
 FIRST_KEPT = 2  # layers that are left in float first; then twice as many each time
@@ -181,12 +182,16 @@ class _Job:
         with new_output(self.target, self.row) as temporary:
             self.tell(f"converting to {self.row.name}")
             converter = self.row.load_converter()
-            card = self._convert(converter, temporary, options)
+            card = make_card(self.source.card, self.row, options)
+            with self._tools_blamed(temporary):
+                card = converter.convert(self.source.net, card, temporary, options)
             self.tell("comparing the file with the network")
             verdict = judge(
                 self.reference, card, temporary, self.row, target=self.target, max_ap_drop=max_ap_drop, force=force
             )
-            converter.write_card(temporary, card := replace(card, facts={**card.facts, **verdict.facts}))
+            card = replace(card, facts={**card.facts, **verdict.facts})
+            with self._tools_blamed(temporary):
+                converter.write_card(temporary, card)
             notes = self._note_others()  # the last thing before the file is moved
         return _Done(card, verdict, notes)
 
@@ -220,13 +225,16 @@ class _Job:
             count = min(2 * count or FIRST_KEPT, most)
             self.tell(f"keeping the {count} worst layers in float")
 
-    def _convert(self, converter: Converter, temporary: Path, options: ConvertOptions) -> ModelCard:
-        card = make_card(self.source.card, self.row, options)
+    @contextmanager
+    def _tools_blamed(self, temporary: Path) -> Iterator[None]:
+        """Turn whatever other people's tools raise into a sentence; their errors share no base class."""
         try:
-            return converter.convert(self.source.net, card, temporary, options)
+            yield
         except (PoseError, OSError, MemoryError):
             raise
-        except Exception as error:  # tools of other people, whose errors share no base class
+        except Exception as error:
+            if disk_is_full(temporary):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
             reason = (str(error).strip().splitlines() or ["nothing"])[0]
             raise ExportError(
                 f"{self.target}: the tools of format '{self.row.name}' must convert the network; "

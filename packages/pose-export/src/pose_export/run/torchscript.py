@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from pose_data import ExportError, ModelCard, Runtime
 from pose_export.card import KEYS, FileShape, settle_card
 from pose_export.options import RunOptions
 from pose_export.run.cores import count_cores
-from pose_export.run.file import FileRuntime
+from pose_export.run.file import FileRuntime, first_line
 
 _UNKNOWN = FileShape(any_size=None)  # a traced file doesn't say its shapes
 
@@ -69,13 +70,18 @@ def open_runtime(path: Path, options: RunOptions) -> Runtime:
 
 
 def _read_file(path: Path) -> tuple[torch.jit.ScriptModule, dict[str, str]]:
+    if not zipfile.is_zipfile(path):
+        raise ExportError(
+            f"{path}: must be a whole TorchScript file; got one that is cut off, or is something else; copy it again, "
+            "or export it again"
+        )
     extra: dict[str, str | bytes] = dict.fromkeys(KEYS, "")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             module = torch.jit.load(str(path), map_location="cpu", _extra_files=extra)  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = first_line(error).split(". ")[0]
         raise ExportError(
             f"{path}: must be a whole TorchScript file that torch {torch.__version__} can run; "
             f"it says: {reason}; export it again"
