@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -309,7 +310,7 @@ def _check_drop(max_ap_drop: float | None, *, int8: bool, measured: bool) -> Non
     if not int8 or not measured:
         missing = "int8=True" if not int8 else "measure_ap (on the command line: data=)"
         raise ExportError(f"max_ap_drop must come with {missing}; got {max_ap_drop} alone; give that too")
-    if not 0 <= max_ap_drop <= 100:
+    if not isinstance(max_ap_drop, Real) or not 0 <= max_ap_drop <= 100:
         raise ExportError(f"max_ap_drop must be from 0 to 100 points of AP; got {max_ap_drop}; 1 is usual")
 
 

@@ -324,7 +324,7 @@ def get_format(name: str) -> Format:
     known = {row.name: row for row in FORMATS}
     if name in known:
         return known[name]
-    close = get_close_matches(name.lower().lstrip("."), known, n=1, cutoff=0.5)
+    close = get_close_matches(str(name).lower().lstrip("."), known, n=1, cutoff=0.5)
     hint = f"; did you mean '{close[0]}'?" if close else ""
     raise ExportError(f"format must be one of {', '.join(known)}; got '{name}'{hint}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from numbers import Integral, Real
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,15 @@ from pose_export.contracts import CONTRACTS
 
 MAX_DET = 300
 CANDIDATES = 1024  # best anchors of an image that a file of contract "nms" compares with each other
+# Options that are numbers: name, type, and what it is in words.
+_NUMBERS = (
+    ("batch", Integral, "a whole number"),
+    ("opset", Integral, "a whole number"),
+    ("max_det", Integral, "a whole number"),
+    ("workspace", Real, "a number of GiB"),
+    ("conf", Real, "a number from 0 to 1"),
+    ("iou", Real, "a number from 0 to 1"),
+)
 
 
 @dataclass(frozen=True)
@@ -52,6 +62,10 @@ class ConvertOptions:
     keep_float: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for name, kind, expected in _NUMBERS:
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
+                raise ExportError(f"{name} must be {expected}; got {value!r}; leave it out for the usual")
         if self.batch < 1:
             raise ExportError(f"batch must be at least 1; got {self.batch}; leave it out for one image per call")
         if self.contract not in CONTRACTS:
