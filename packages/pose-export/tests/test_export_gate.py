@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -118,6 +119,19 @@ def test_kept_ap_is_in_the_figures(net: PoseNet, card: ModelCard, tmp_path: Path
     result = export((net, card), format="safetensors", output=output, measure_ap=lambda predictor: predictor.conf)
     assert (result.parity.ap_expected, result.parity.ap) == (0.25, 0.25)
     assert "AP 0.2500" in result.card.facts["parity"]
+
+
+@pytest.mark.parametrize(
+    ("half", "name"), [(False, "pose/ap"), (True, "pose/ap of the network")], ids=["32 bit", "16 bit"]
+)
+def test_figures_of_training_are_said_to_be_the_networks(
+    half: bool, name: str, net: PoseNet, card: ModelCard, tmp_path: Path
+) -> None:
+    measured = replace(card, facts={"pose/ap": "0.4500", "epoch": "9"})
+    output = tmp_path / "best.safetensors"
+    made = export((net, measured), format="safetensors", half=half, output=output, force=True).card
+    facts = {key: text for key, text in made.facts.items() if key.startswith(("pose/", "epoch"))}
+    assert facts == {name: "0.4500", "epoch": "9"}
 
 
 def test_people_are_drawn_where_no_images_are_given(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from numbers import Real
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 Tell = Callable[[str], None]
 FIRST_KEPT = 2  # layers that are left in float first; then twice as many each time
+OF_NETWORK = " of the network"
 MOST_KEPT = 0.75  # of the layers; with more in float a file of 16 bit is the better one
 
 
@@ -263,10 +264,10 @@ def choose_format(name: str, options: ConvertOptions, *, sized: bool) -> Format:
 
 def make_card(card: ModelCard, row: Format, options: ConvertOptions) -> ModelCard:
     """The card of the file to come; the native format stays free in size and batch."""
+    facts = _name_networks_figures(card.facts, options.precision)
     if "imgsz" not in row.options:
-        return replace(card, precision=options.precision)
+        return replace(card, precision=options.precision, facts=facts)
     assert options.imgsz is not None
-    facts = dict(card.facts)
     if options.keep_float:
         facts["float_layers"] = ", ".join(options.keep_float)
     if options.contract == "nms":
@@ -280,6 +281,15 @@ def make_card(card: ModelCard, row: Format, options: ConvertOptions) -> ModelCar
         contract=options.contract,
         facts=facts,
     )
+
+
+def _name_networks_figures(facts: Mapping[str, str], precision: str) -> dict[str, str]:
+    """Say of figures from training whose they are, in the card of a file that calculates otherwise than the network."""
+    theirs = ("pose/", "box/") if precision != "float32" else ()
+    return {
+        f"{name}{OF_NETWORK}" if name.startswith(theirs) and not name.endswith(OF_NETWORK) else name: text
+        for name, text in facts.items()
+    }
 
 
 def _choose_contract(contract: str | None, *, nms: bool, usual: str) -> str:
