@@ -35,17 +35,20 @@ class Outcome:
             "failed: ...".
         result: the file; None where there is none.
         milliseconds: median of the network by itself, one image, all cores; None where it can't run here.
+        named: whether it was asked for by name, not as one of all that there are.
     """
 
     format: str
     status: str
     result: ExportResult | None = None
     milliseconds: float | None = None
+    named: bool = False
 
     @property
     def failed(self) -> bool:
-        """Whether a file was asked for and there is none."""
-        return self.result is None and not self.status.startswith(("left out", "not installed"))
+        """Whether a file was asked for and there is none; of all formats only those are that are installed for."""
+        excused = ("left out",) if self.named else ("left out", "not installed")
+        return self.result is None and not self.status.startswith(excused)
 
 
 def export_all(
@@ -78,11 +81,11 @@ def export_all(
     for row in rows:
         target = folder / f"{stem}{row.suffix}"
         reason = _why_left_out(row, asked, target=target, checkpoint=checkpoint)
-        missing = what_is_missing(row, int8=bool(asked.get("int8"))) if formats is None else ""
+        missing = what_is_missing(row, int8=bool(asked.get("int8")))
         if reason:
             outcomes.append(Outcome(row.name, f"left out: {reason}"))
         elif missing:
-            outcomes.append(Outcome(row.name, f"not installed: {missing}"))
+            outcomes.append(Outcome(row.name, f"not installed: {missing}", named=formats is not None))
         else:
             outcomes.append(_export_one(checkpoint, row, target, _fit(row, asked), tell))
     return tuple(outcomes)
