@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pose_cli.tables import figure
 from pose_cli.words import MODEL_SUFFIXES
-from pose_export import FORMATS
+from pose_export import FORMATS, get_format
 
 
 def test_val_takes_the_data_that_the_card_names(run, weights) -> None:
@@ -123,6 +123,22 @@ def test_files_that_run_on_the_cpu_grant_it(run, weights, onnx_file) -> None:
     assert (refused.status, refused.err.count("\n")) == (2, 1)
     assert "device must be cpu for files of format 'onnx'; got 'cuda'" in refused.err
     assert "providers" not in refused.err
+
+
+@pytest.mark.parametrize("name", ["openvino", "ncnn"])
+def test_folders_of_other_runtimes_are_measured_and_followed(
+    name: str, run, weights, photos, dataset, tmp_path, monkeypatch
+) -> None:
+    for module in (*get_format(name).convert_needs, *get_format(name).run_needs):
+        pytest.importorskip(module)
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / f"tiny{get_format(name).suffix}"
+    assert run("export", weights, f"format={name}", f"output={folder}").status == 0
+    figures = [run("val", model, f"data={dataset}", "batch=2").out.split("per image")[0] for model in (weights, folder)]
+    assert figures[0] == figures[1]
+    followed = run("track", folder, photos, "device=cpu", "save=False")
+    assert (followed.status, followed.err) == (0, "")
+    assert followed.out.splitlines()[-1].startswith("2 frames, ")
 
 
 def test_words_that_change_nothing_are_refused(run, weights, tmp_path) -> None:
