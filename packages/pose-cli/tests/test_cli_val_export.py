@@ -93,6 +93,13 @@ def test_several_formats_end_in_a_table(run, weights, tmp_path) -> None:
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".onnx", ".torchscript"]
 
 
+def test_several_formats_that_select_people_are_timed_without_a_warning(run, weights, tmp_path) -> None:
+    words = ("format=onnx,torchscript", "nms=True", "max_det=100", "force=True")
+    outcome = run("export", weights, *words, f"output={tmp_path}")
+    assert outcome.status == 0, outcome.err
+    assert "warning" not in outcome.err
+
+
 def test_notes_of_each_of_several_formats_are_printed(run, weights, tmp_path) -> None:
     for name in ("a.onnx", "tiny.onnx", "tiny.torchscript"):
         (tmp_path / name).write_text("older", encoding="utf-8")

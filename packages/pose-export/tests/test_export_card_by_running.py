@@ -22,8 +22,10 @@ SILENT = ("torchscript", "ncnn")
 def with_metadata(source: Path, target: Path, metadata: dict[str, str]) -> Path:
     """Write a TorchScript file again with other extra files."""
     import torch
+    from pose_export.convert.network import quiet_tracing
 
-    torch.jit.save(torch.jit.load(source), target, _extra_files=metadata)
+    with quiet_tracing():
+        torch.jit.save(torch.jit.load(source), target, _extra_files=metadata)
     return target
 
 

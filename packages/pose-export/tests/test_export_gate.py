@@ -58,6 +58,25 @@ def test_file_with_a_wrong_weight_is_refused_and_nothing_is_left(net: PoseNet, c
 
 
 @pytest.mark.usefixtures("one_wrong_weight")
+@pytest.mark.parametrize(
+    ("options", "advice"),
+    [
+        ({}, "Try another opset or simplify=False, or take"),
+        ({"nms": True, "conf": 0.2}, "Try contract='rows' and select outside, or take"),
+        ({"half": True}, "Try half=False, or take"),
+    ],
+    ids=["raw", "nms", "half"],
+)
+def test_advice_is_of_what_was_asked_for(
+    options: dict[str, object], advice: str, net: PoseNet, card: ModelCard, noise: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    output = tmp_path / "best.onnx"
+    with pytest.raises(ExportError) as caught:
+        export((net, card), output=output, simplify=False, images=list(noise), **options)  # type: ignore[arg-type]
+    assert advice in str(caught.value)
+
+
+@pytest.mark.usefixtures("one_wrong_weight")
 def test_refused_file_does_not_replace_an_older_one(net: PoseNet, card: ModelCard, tmp_path: Path) -> None:
     (tmp_path / "best.onnx").write_text("older", encoding="utf-8")
     with pytest.raises(ExportError):

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pose_data import ExportError, ModelCard, PoseError
+from pose_data import ExportError, ModelCard, PoseError, Predictor
 
 from pose_export.export import ExportResult, export
 from pose_export.formats import FORMATS, Format, get_format
-from pose_export.load import load
+from pose_export.load import load_runtime
 from pose_export.options import check_companions
 from pose_export.requirements import what_is_missing
 
@@ -112,7 +112,7 @@ def _export_one(
 
 def _measure_milliseconds(result: ExportResult) -> float:
     """Time the network on an image of its own size; the first call, which sets things up, isn't counted."""
-    predictor = load(result.path)
+    predictor = Predictor(load_runtime(result.path))
     images = [np.full((*result.card.imgsz, 3), 114, np.uint8)]
     times = [predictor.timed(images)[1].network for _ in range(1 + TIMED_CALLS)]
     return float(np.median(times[1:]))

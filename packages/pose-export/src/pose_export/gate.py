@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 GATE_IMAGES = 4  # drawn, when the caller gives none
 GATE_SEED = 20
-_PLAIN_ADVICE = "Try another opset or simplify=False"
+_GRAPH_ADVICE = {"opset": "another opset", "simplify": "simplify=False"}
 _ADVICE = {
     "float16": "Try half=False",
     "int8": "Give calibration images like those that it will see, or keep layers in float with keep_float",
@@ -142,7 +142,7 @@ def judge(
     if misses and not force:
         raise RefusedError(
             f"{target}: the converted file must give what the network gives; {'; '.join(misses)}; "
-            f"nothing was written. {_advise(reference, card)}, or take it as it is with force=True"
+            f"nothing was written. {_advise(reference, card, row)}, or take it as it is with force=True"
         )
     return Verdict(_status(parity, misses, card), parity, misses)
 
@@ -162,8 +162,16 @@ def _key(card: ModelCard) -> str:
     return f"{card.imgsz} {card.batch} {card.dynamic} {card.contract}"
 
 
-def _advise(reference: Reference, card: ModelCard) -> str:
-    return (card.contract == "nms" and _advise_conf(reference, card)) or _ADVICE.get(card.precision, _PLAIN_ADVICE)
+def _advise(reference: Reference, card: ModelCard, row: Format) -> str:
+    """Say what may help: of what the format and the contract have."""
+    if card.contract == "nms" and (words := _advise_conf(reference, card)):
+        return words
+    if card.precision in _ADVICE:
+        return _ADVICE[card.precision]
+    if card.contract == "nms":
+        return "Try contract='rows' and select outside"
+    graph = [words for option, words in _GRAPH_ADVICE.items() if option in row.options]
+    return f"Try {' or '.join(graph or ['other versions of its tools'])}"
 
 
 def _advise_conf(reference: Reference, card: ModelCard) -> str:
