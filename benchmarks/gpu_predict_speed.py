@@ -133,8 +133,10 @@ def measure_validation(chosen: argparse.Namespace) -> None:
                 stages = result.times
                 print(
                     f"{len(samples)} images of 640 px, batch 32, {precision}: {whole:.2f} s, "
-                    f"network alone {alone:.2f} s, ratio {whole / alone:.2f}; ms per image: preprocess {stages.preprocess:.2f}, network "
-                    f"{stages.network:.2f}, select {stages.select:.2f}; keypoint AP {result.metrics.keypoints.ap:.4f}",
+                    f"network alone {alone:.2f} s, ratio {whole / alone:.2f}; "
+                    f"ms per image: preprocess {stages.preprocess:.2f}, "
+                    f"network {stages.network:.2f}, select {stages.select:.2f}; "
+                    f"keypoint AP {result.metrics.keypoints.ap:.4f}",
                     flush=True,
                 )
 

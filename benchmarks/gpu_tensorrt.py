@@ -4,10 +4,10 @@ python benchmarks/gpu_tensorrt.py prepare OUTPUT     # writes n of the weights t
 python benchmarks/gpu_tensorrt.py measure OUTPUT     # on a machine with an NVIDIA GPU
 
 The provider is TensorRT for RTX, from the package onnxruntime-ep-nv-tensorrt-rtx-cu13; the library behind
-`format=engine` can't be had as a wheel. The 8-bit graph is the one that `format=engine int8=True` gives to TensorRT. Each file is compared
-with the network in torch, float32, on drawn people: outputs, then keypoint AP. Milliseconds are medians, with the
-smallest and largest: of the bare call from an input in memory to the output in memory, copies included, and end to
-end from a decoded image of 480 x 640 to Poses.
+`format=engine` can't be had as a wheel. The 8-bit graph is the one that `format=engine int8=True` gives to TensorRT.
+Each file is compared with the network in torch, float32, on drawn people: outputs, then keypoint AP. Milliseconds are
+medians, with the smallest and largest: of the bare call from an input in memory to the output in memory, copies
+included, and end to end from a decoded image of 480 x 640 to Poses.
 """
 
 from __future__ import annotations

@@ -42,6 +42,12 @@ def test_words_that_can_not_be_meant_leave_nothing_behind(word, message, run, we
     assert not (in_empty_folder / "runs").exists()
 
 
+def test_all_is_no_unknown_format(run, weights, in_empty_folder) -> None:
+    outcome = run("benchmark", weights, "format=all", "precision=all", "data=nowhere.yaml")
+    assert (outcome.status, outcome.err.count("\n")) == (2, 1)
+    assert "nowhere.yaml" in outcome.err
+
+
 def make_measured(format_: str, precision: str, *, ms: float, ap: float | None) -> Measurement:
     return Measurement(format_, precision, "passed", 6.0, ap, FileTimes(StageTimes(0.1, ms, 0.1), 100.0))
 

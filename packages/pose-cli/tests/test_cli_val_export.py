@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pose_cli.tables import figure
 from pose_cli.words import MODEL_SUFFIXES
-from pose_export import FORMATS
+from pose_export import FORMATS, get_format
 
 
 def test_val_takes_the_data_that_the_card_names(run, weights) -> None:
@@ -93,11 +93,74 @@ def test_several_formats_end_in_a_table(run, weights, tmp_path) -> None:
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".onnx", ".torchscript"]
 
 
+def test_several_formats_that_select_people_are_timed_without_a_warning(run, weights, tmp_path) -> None:
+    words = ("format=onnx,torchscript", "nms=True", "max_det=100", "force=True")
+    outcome = run("export", weights, *words, f"output={tmp_path}")
+    assert outcome.status == 0, outcome.err
+    assert "warning" not in outcome.err
+
+
+def test_notes_of_each_of_several_formats_are_printed(run, weights, tmp_path) -> None:
+    for name in ("a.onnx", "tiny.onnx", "tiny.torchscript"):
+        (tmp_path / name).write_text("older", encoding="utf-8")
+    outcome = run("export", weights, "format=onnx,torchscript", f"output={tmp_path}", "imgsz=64")
+    assert outcome.err.splitlines() == [
+        f"{name}: {tmp_path / 'tiny'}.{name} was there before and is replaced" for name in ("onnx", "torchscript")
+    ]
+    drawn = run("export", weights, "format=onnx,safetensors", "int8=True", "force=True", f"output={tmp_path}")
+    assert "onnx: 8-bit ranges were measured on drawn people" in drawn.err
+
+
+def test_a_file_that_selects_people_says_what_it_cannot_grant(run, weights, photos, tmp_path) -> None:
+    target = tmp_path / "nms.onnx"
+    made = run("export", weights, "nms=True", "conf=0.3", "max_det=100", "force=True", f"output={target}")
+    assert made.status == 0, made.err
+    inside = "warning: people are selected inside the file, with conf=0.3, iou=0.7, max_det=100; "
+    for words, lost in (
+        (("val", target, f"data={photos.parents[1] / 'data.yaml'}"), "conf=0.001, max_det=300"),
+        (("predict", target, photos, "save=False", "conf=0.1", "iou=0.9", "max_det=100"), "conf=0.1, iou=0.9"),
+    ):
+        assert run(*words).err == f"{inside}{lost} finds no more than that\n"
+    assert run("predict", target, photos, "save=False", "conf=0.5", "max_det=9").err == ""
+
+
+def test_files_that_run_on_the_cpu_grant_it(run, weights, onnx_file) -> None:
+    assert run("val", onnx_file, "device=cpu").status == 0
+    refused = run("val", onnx_file, "device=cuda")
+    assert (refused.status, refused.err.count("\n")) == (2, 1)
+    assert "device must be cpu for files of format 'onnx'; got 'cuda'" in refused.err
+    assert "providers" not in refused.err
+
+
+@pytest.mark.parametrize("name", ["openvino", "ncnn"])
+def test_folders_of_other_runtimes_are_measured_and_followed(
+    name: str, run, weights, photos, dataset, tmp_path, monkeypatch
+) -> None:
+    for module in (*get_format(name).convert_needs, *get_format(name).run_needs):
+        pytest.importorskip(module)
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / f"tiny{get_format(name).suffix}"
+    assert run("export", weights, f"format={name}", f"output={folder}").status == 0
+    figures = [run("val", model, f"data={dataset}", "batch=2").out.split("per image")[0] for model in (weights, folder)]
+    assert figures[0] == figures[1]
+    followed = run("track", folder, photos, "device=cpu", "save=False")
+    assert (followed.status, followed.err) == (0, "")
+    assert followed.out.splitlines()[-1].startswith("2 frames, ")
+
+
+def test_words_that_change_nothing_are_refused(run, weights, tmp_path) -> None:
+    for word, companion in (("calibration=gone", "int8"), ("conf=0.5", "nms"), ("max_det=5", "nms")):
+        for formats in ("onnx", "onnx,torchscript"):
+            outcome = run("export", weights, f"format={formats}", word)
+            assert (outcome.status, outcome.err.count("\n")) == (2, 1)
+            assert f"must come with {companion}=True" in outcome.err
+
+
 def test_every_format_but_the_broken_one_is_written(run, weights, tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxslim", None)
     outcome = run("export", weights, "format=onnx,safetensors", "half=True", f"output={tmp_path}")
     assert outcome.status == 1
-    assert "onnx: failed: exporting to onnx needs packages that are not installed: onnxslim" in outcome.err
+    assert "onnx: not installed: exporting to onnx needs packages that are not installed: onnxslim" in outcome.err
     assert [path.suffix for path in tmp_path.iterdir()] == [".safetensors"]
 
 

@@ -133,6 +133,10 @@ def test_a_foreign_word_that_changes_nothing_is_dropped(harmless: str) -> None:
         ("mode=val", "pose val"),
         ("weights=a.pt", "model=FILE"),
         ("lr=1", "lr0=RATE"),
+        ("int8=True", "8-bit files are made by `pose export int8=True`"),
+        ("quantize=8", r"half=True \(16 bit\) or int8=True \(8 bit\) with `pose export`"),
+        ("nms=True", "made by `pose export nms=True`"),
+        ("optimize=True", "an option of `pose export format=torchscript`"),
     ],
 )
 def test_a_foreign_word_that_does_not_fit_says_what_to_write_instead(foreign: str, way_out: str) -> None:

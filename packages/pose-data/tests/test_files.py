@@ -1,8 +1,9 @@
 import errno
+import shutil
 from pathlib import Path
 
 import pytest
-from pose_data import PoseError, atomic_folder, atomic_path
+from pose_data import PoseError, atomic_folder, atomic_path, write_errors_explained
 
 
 def write_half(target: Path, error: BaseException) -> None:
@@ -81,3 +82,23 @@ def test_a_folder_is_removed_after_an_error(tmp_path: Path):
     with pytest.raises(KeyboardInterrupt):
         fill_half(tmp_path / "set", KeyboardInterrupt())
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "(No space left on device); free some space, or name"),
+        (PermissionError(errno.EACCES, "Permission denied"), "(Permission denied); ask for the right to write there"),
+        (OSError(errno.EROFS, "Read-only file system"), "(Read-only file system); ask for the right to write there"),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory"), "(Not a directory); name another place"),
+        (
+            shutil.Error([("a", "b", "[Errno 28] No space left on device: 'a' -> 'b'")] * 2),
+            "(No space left on device); free some space",
+        ),
+    ],
+    ids=["full", "forbidden", "read-only", "no folder", "copied folder"],
+)
+def test_a_failed_write_says_why_and_what_helps(tmp_path: Path, error: OSError, words: str):
+    with pytest.raises(PoseError) as caught, write_errors_explained(tmp_path / "a"):
+        raise error
+    assert str(caught.value).startswith(f"{tmp_path / 'a'}: can't be written {words}")

@@ -260,3 +260,15 @@ def test_a_server_that_is_not_there_is_named():
 def test_too_large_an_answer_is_refused(server):
     with pytest.raises(DataError, match="must be at most 0 MiB; got more"):
         read_url(f"{server}/a.png", max_bytes=10)
+
+
+def test_spread_frames_are_read_and_the_others_are_not(photos: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no image")
+    source = open_source([photos / "a.png", broken, photos / "a.png"]).spread(2)
+    assert source.len_hint == 2
+    assert [(frame.index, frame.name) for frame in source] == [(0, "a.png"), (1, "a.png")]
+
+
+def test_spread_keeps_all_frames_where_there_are_fewer(photos: Path) -> None:
+    assert [frame.name for frame in open_source(photos / "a.png").spread(9)] == ["a.png"]

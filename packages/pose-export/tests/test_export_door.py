@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import pose_export
 
@@ -24,3 +26,15 @@ def test_import_loads_no_runtime() -> None:
     code = f"import sys, pose_export; print([m for m in {_HEAVY!r} if m in sys.modules])"
     seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert seen.stdout.strip() == "[]"
+
+
+def test_import_costs_little_beside_numpy_and_opencv(tmp_path: Path) -> None:
+    def measure(modules: str) -> float:
+        code = f"import time; start = time.perf_counter(); import {modules}; print(time.perf_counter() - start)"
+        command = [sys.executable, "-c", code]
+        runs = [subprocess.run(command, env=cached, capture_output=True, text=True, check=True) for _ in range(4)]
+        return min(float(run.stdout) for run in runs)
+
+    cached = os.environ | {"PYTHONPYCACHEPREFIX": str(tmp_path), "PYTHONDONTWRITEBYTECODE": ""}
+    base, whole = measure("numpy, cv2"), measure("numpy, cv2, pose_export")
+    assert whole < 2 * base + 0.5, (base, whole)  # usually 1.5 times; torch alone would take seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import re
@@ -35,7 +36,9 @@ def test_option_that_the_format_lacks_is_refused() -> None:
 
 
 def test_run_option_that_the_runtime_lacks_is_refused() -> None:
-    with pytest.raises(ExportError, match=r"running 'onnx' takes .*; got 'device'"):
+    with pytest.raises(
+        ExportError, match=r"device must be left out for files of format 'onnx', which can't be told it$"
+    ):
         check_run_options(get_format("onnx"), ("device",))
 
 
@@ -76,3 +79,19 @@ def test_missing_sibling_is_installed_from_a_checkout(monkeypatch: pytest.Monkey
     monkeypatch.setitem(__import__("sys").modules, "pose_nn", None)
     with pytest.raises(ExportError, match=r"run in a checkout of this project: pip install \./packages/pose-nn"):
         require_modules(("pose_nn",), job="exporting to onnx", extra="convert")
+
+
+@pytest.mark.parametrize(
+    ("installed", "refused"), [("1.17.9", True), ("1.18", False), ("1.18.0+cpu", False), ("2.0", False)]
+)
+def test_package_that_is_too_old_is_named_with_its_version_and_the_command(
+    installed: str, refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setattr("importlib.metadata.version", lambda _: installed)
+    words = (
+        r'running onnx files needs newer packages: onnxruntime>=1\.18 \(installed: 1\.17\.9\); run: pip install "onnxr'
+    )
+    expected = pytest.raises(ExportError, match=words) if refused else contextlib.nullcontext()
+    with expected:
+        require_modules(("onnxruntime",), job="running onnx files", extra="onnxruntime")

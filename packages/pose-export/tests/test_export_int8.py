@@ -132,6 +132,16 @@ def test_wrong_call_is_refused_in_one_line(options: dict[str, object], words: st
     assert "\n" not in str(caught.value)
 
 
+def test_calibration_images_of_a_folder_are_evenly_spread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import cv2
+
+    monkeypatch.setattr("pose_export.calibrate.MOST_IMAGES", 3)
+    for i in range(9):
+        cv2.imwrite(str(tmp_path / f"{i}.png"), np.full((32, 32, 3), i, np.uint8))
+    images = gather_calibration(tmp_path, (32, 32), tell=lambda _: None)
+    assert images[:, 0, 0, 0].tolist() == [0, 4, 8]
+
+
 def test_calibration_images_are_read_from_a_folder_and_letterboxed(tmp_path: Path) -> None:
     write_image(tmp_path / "wide.png", np.full((32, 64, 3), 200, np.uint8))
     images = gather_calibration(tmp_path, (64, 64), tell=lambda _: None)

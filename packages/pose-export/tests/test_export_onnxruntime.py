@@ -225,3 +225,26 @@ def test_threads_follow_the_share_of_cores_that_the_process_has(monkeypatch: pyt
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
     assert _count_threads(None) == 0  # one per physical core, which ONNX Runtime counts itself
     assert _count_threads(5) == 5
+
+
+def test_the_cpu_is_granted_and_keeps_onnx_runtime_there(
+    make_onnx: MakeOnnx, card: ModelCard, planted: NDArray[np.float32]
+) -> None:
+    runtime = load_runtime(make_onnx(planted, make_metadata(card)), device="cpu")
+    assert runtime.providers == ("CPUExecutionProvider",)  # type: ignore[attr-defined]
+
+
+def test_another_device_is_refused_in_words_that_everybody_has(
+    make_onnx: MakeOnnx, card: ModelCard, planted: NDArray[np.float32]
+) -> None:
+    with pytest.raises(
+        ExportError, match=r"device must be cpu for files of format 'onnx'; got 'cuda'; or leave it out$"
+    ):
+        load_runtime(make_onnx(planted, make_metadata(card)), device="cuda")
+
+
+def test_device_and_providers_are_not_asked_for_together(
+    make_onnx: MakeOnnx, card: ModelCard, planted: NDArray[np.float32]
+) -> None:
+    with pytest.raises(ExportError, match=r"device must be left out beside providers"):
+        load_runtime(make_onnx(planted, make_metadata(card)), device="cpu", providers=["CPUExecutionProvider"])

@@ -145,6 +145,19 @@ def test_nobody_in_the_image_is_fine(card: ModelCard, planted: NDArray[np.float3
     assert (parity.people, parity.people_share) == (0, 1.0)
 
 
+@pytest.mark.parametrize("dims", [2, 3])
+def test_a_file_that_selects_and_finds_nobody_is_not_called_equal(
+    card: ModelCard, planted: NDArray[np.float32], dims: int
+) -> None:
+    selecting = replace(card, contract="nms", keypoint_dims=dims)
+    raw = planted[:, : selecting.channels]
+    nobody = make_run(np.zeros((1, selecting.channels, 300), np.float32), Poses.empty(3))
+    parity = compare_runs(make_run(raw, Poses.empty(3)), nobody, selecting)
+    assert (parity.anchors, parity.compared) == (0, False)
+    assert parity.to_text() == "1 images: nothing, for nobody was found in them"
+    assert find_misses(compare_runs(make_run(raw, person()), nobody, selecting), "float32")  # the network found one
+
+
 def test_keypoints_without_scores_are_compared_too(card: ModelCard) -> None:
     flat = replace(card, keypoint_dims=2)
     raw = np.ones((1, 11, 84), np.float32)

@@ -117,3 +117,21 @@ def test_two_exports_into_one_place_leave_one_whole_folder(tmp_path: Path) -> No
     assert errors == []
     assert (target / "model.xml").read_text(encoding="utf-8") in ("one", "two")
     assert [path.name for path in tmp_path.iterdir()] == ["best_openvino_model"]
+
+
+@pytest.mark.parametrize("name", ["openvino", "onnx"])
+def test_messages_name_the_place_that_was_asked_for(name: str, tmp_path: Path) -> None:
+    row = get_format(name)
+    target = tmp_path / f"best{row.suffix}"
+    with pytest.raises(ExportError) as caught, new_output(target, row) as temporary:
+        raise ExportError(f"{temporary}: must be something else")
+    assert str(caught.value) == f"{target}: must be something else"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folder_that_cannot_be_made_is_named_as_it_was_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    target = tmp_path / "file" / "a_openvino_model"
+    with pytest.raises(PoseError) as caught, new_output(target, FOLDER):
+        pass
+    assert str(caught.value).startswith(f"{target}: can't be written (")

@@ -25,7 +25,7 @@ class FindSettings:
     )
     rect: bool = setting(True, "pad to the stride only, not to a square, where the file allows it")
     classes: tuple[int, ...] | None = setting(None, "keep these class numbers only", least=0)
-    device: str = setting("", "cpu, cuda, cuda:1, mps, for files that torch runs")
+    device: str = setting("", "cpu, cuda, cuda:1, mps, for files that torch runs; most others know cpu")
     threads: int | None = setting(None, "CPU threads; all cores when empty", least=1)
 
 
@@ -33,10 +33,11 @@ def make_predictor(settings: FindSettings) -> Predictor:
     """Open the model and set how people are selected."""
     from pose_data import Predictor
 
-    from pose_cli.models import open_runtime
+    from pose_cli.models import open_runtime, warn_of_selection
     from pose_cli.sizes import input_size
 
     runtime = open_runtime(settings.model, device=settings.device, threads=settings.threads)
+    warn_of_selection(runtime, conf=settings.conf, iou=settings.iou, max_det=settings.max_det)
     return Predictor(
         runtime,
         conf=settings.conf,

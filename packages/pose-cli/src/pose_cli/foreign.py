@@ -12,8 +12,9 @@ _NO_MASKS = "there are no masks here; leave it out"
 _VIDEO = "video is read by `pose track`, every frame of it and no stream"
 _TRACKER = "there is one tracker, `pose track`; its words are sure, match, begin and keep"
 _DRAWING = "drawn images carry boxes, classes and scores; for bare results use save=False save_txt=True"
+_FINDING = "`pose predict`, `pose track`, `pose val` and, with nms=True, `pose export`"
 _OTHER_TASK = "it belongs to another task; leave it out"
-_SELECTION = "exported files hold the raw output, people are selected outside them; leave it out"
+_SELECTION = "people are always selected; files that do it themselves are made by `pose export nms=True`"
 
 
 @dataclass(frozen=True)
@@ -51,14 +52,14 @@ FOREIGN: Mapping[str, ForeignWord] = MappingProxyType(
         "format": ForeignWord("it belongs to `pose export`"),
         "data": ForeignWord("it belongs to `pose train`, `pose val` and `pose export`"),
         "split": ForeignWord("it belongs to `pose val`"),
-        "conf": ForeignWord("it belongs to `pose predict`, `pose track` and `pose val`", OFF),
-        "iou": ForeignWord("it belongs to `pose predict` and `pose val`"),
-        "max_det": ForeignWord("it belongs to `pose predict` and `pose val`"),
+        "conf": ForeignWord(f"it belongs to {_FINDING}", OFF),
+        "iou": ForeignWord(f"it belongs to {_FINDING}"),
+        "max_det": ForeignWord(f"it belongs to {_FINDING}"),
         "device": ForeignWord("it belongs to `pose train`, `pose val` and `pose predict`", ("cpu", *OFF)),
         # precision
-        "half": ForeignWord("halved files are made by `pose export half=True`", OFF),
-        "quantize": ForeignWord("use half=True with `pose export`; eight bits are not offered", (*OFF, "32")),
-        "int8": ForeignWord("eight bits are not offered; use half=True with `pose export`", OFF),
+        "half": ForeignWord("16-bit files are made by `pose export half=True`", OFF),
+        "quantize": ForeignWord("use half=True (16 bit) or int8=True (8 bit) with `pose export`", (*OFF, "32")),
+        "int8": ForeignWord("8-bit files are made by `pose export int8=True`", OFF),
         # learning
         "save": ForeignWord("best and last weights are always kept", ("true",)),
         "plots": ForeignWord("figures are printed as a table", ANY),
@@ -111,10 +112,10 @@ FOREIGN: Mapping[str, ForeignWord] = MappingProxyType(
         "dnn": ForeignWord("ONNX files run in ONNX Runtime; leave it out", OFF),
         # exporting
         "nms": ForeignWord(_SELECTION, OFF),
-        "end2end": ForeignWord(_SELECTION, OFF),
+        "end2end": ForeignWord("people are selected inside the file by `pose export nms=True`", OFF),
         "workspace": ForeignWord("it belongs to pose export format=engine; leave it out", OFF),
         "keras": ForeignWord("the SavedModel of format=saved_model is no Keras model; leave it out", OFF),
-        "optimize": ForeignWord("it belongs to mobile TorchScript; leave it out", OFF),
+        "optimize": ForeignWord("it is an option of `pose export format=torchscript`; leave it out here", OFF),
     }
 )
 

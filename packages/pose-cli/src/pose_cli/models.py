@@ -135,6 +135,16 @@ def open_runtime(model: str, *, device: str = "", threads: int | None = None) ->
     return TorchRuntime(checkpoint.net, checkpoint.card, device=device or "auto", threads=threads)
 
 
+def warn_of_selection(runtime: Runtime, *, conf: float, iou: float, max_det: int) -> None:
+    """Log what a file that selects people itself can't grant of these thresholds."""
+    if not hasattr(runtime, "file_card"):  # torch's own, for which nothing else is imported
+        return
+    from pose_export import describe_selection
+
+    if words := describe_selection(runtime, conf=conf, iou=iou, max_det=max_det):
+        log.warning("%s", words)
+
+
 def load_transferred(model: str, weights: str) -> tuple[PoseNet, ModelCard]:
     """Load a network that takes what fits of another file of weights.
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from pose_data.datasets.yolo import AREA_OF_BOX, format_labels, read_labels, write_labels
     from pose_data.errors import CheckpointError, DataError, ExportError, PoseError, SettingsError
     from pose_data.field import setting
-    from pose_data.files import atomic_folder, atomic_path
+    from pose_data.files import atomic_folder, atomic_path, write_errors_explained
     from pose_data.poses import Poses, PoseTargets, concatenate
     from pose_data.predict.download import read_url
     from pose_data.predict.draw import draw_poses, draw_targets
@@ -157,6 +157,7 @@ _HOMES = {
     "files": (
         "atomic_folder",
         "atomic_path",
+        "write_errors_explained",
     ),
     "poses": (
         "Poses",
@@ -331,6 +332,7 @@ __all__ = [
     "suppress",
     "video_writer",
     "write_coco_keypoints",
+    "write_errors_explained",
     "write_image",
     "write_labels",
     "write_people",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -10,6 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pose_data.errors import PoseError
+
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+_NO_FOLDER = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ENAMETOOLONG)
 
 
 @contextmanager
@@ -31,7 +36,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
     Raises:
         PoseError: the disk is full, the folder can't be written, or the target is a folder.
     """
-    with _explain_write_errors(target):
+    with write_errors_explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = _beside(target)
         with _removed_on_error(temporary, _remove_file):
@@ -54,7 +59,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     """
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise PoseError(f"{target}: must be a new or empty folder; got one with files; name another, or remove it")
-    with _explain_write_errors(target):
+    with write_errors_explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = _beside(target)
         with _removed_on_error(temporary, _remove_folder):
@@ -63,6 +68,21 @@ def atomic_folder(target: Path) -> Iterator[Path]:
             if target.exists():
                 target.rmdir()
             temporary.replace(target)
+
+
+@contextmanager
+def write_errors_explained(target: Path) -> Iterator[None]:
+    """Turn an OSError of a block that writes to a target, or beside it, into a sentence with the way out.
+
+    Raises:
+        PoseError: the disk is full, or the target can't be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if not _is_about(error, target):
+            raise
+        raise PoseError(f"{target}: can't be written ({_reason(error)}); {_way_out(error)}") from error
 
 
 def _beside(target: Path) -> Path:
@@ -86,19 +106,6 @@ def _remove_folder(path: Path) -> None:
     shutil.rmtree(path, ignore_errors=True)
 
 
-@contextmanager
-def _explain_write_errors(target: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if not _is_about(error, target):
-            raise
-        reason = error.strerror or str(error)
-        raise PoseError(
-            f"{target}: can't be written ({reason}); free some space, or name another place to write to"
-        ) from error
-
-
 def _is_about(error: OSError, target: Path) -> bool:
     """Tell a failed write from a failed read of something else inside the block.
 
@@ -109,3 +116,19 @@ def _is_about(error: OSError, target: Path) -> bool:
     named = Path(os.fsdecode(error.filename)).absolute()
     folder = target.parent.absolute()
     return named.is_relative_to(folder) or folder.is_relative_to(named)
+
+
+def _reason(error: OSError) -> str:
+    """What the system says; of a copied folder, whose error holds a list of files, what it says of the first."""
+    if isinstance(error, shutil.Error) and error.args and isinstance(error.args[0], list):
+        _, _, first = error.args[0][0]
+        return re.sub(r"^\[Errno -?\d+\] |: '.*", "", str(first))
+    return error.strerror or str(error)
+
+
+def _way_out(error: OSError) -> str:
+    if error.errno in _FORBIDDEN or any(word in _reason(error) for word in map(os.strerror, _FORBIDDEN)):
+        return "ask for the right to write there, or name another place to write to"
+    if error.errno in _NO_FOLDER:
+        return "name another place to write to"
+    return "free some space, or name another place to write to"

@@ -9,6 +9,7 @@ from pose_export.formats import FORMATS, Format, format_of, get_format
 from pose_export.load import load, load_runtime
 from pose_export.measurements import PRECISIONS, Measurement, benchmark, plan_benchmark
 from pose_export.parity import Parity
+from pose_export.selecting import describe_selection
 from pose_export.timing import FileTimes
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Parity",
     "__version__",
     "benchmark",
+    "describe_selection",
     "export",
     "export_all",
     "find_misses",

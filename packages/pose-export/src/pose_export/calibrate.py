@@ -52,7 +52,7 @@ def _choose(calibration: Sequence[NDArray[np.uint8]] | Path | str | None) -> lis
         return [people[i].image for i in range(len(people))]
     if isinstance(calibration, (str, Path)):
         try:
-            return [frame.image for frame, _ in zip(open_source(calibration), range(MOST_IMAGES), strict=False)]
+            return [frame.image for frame in open_source(calibration).spread(MOST_IMAGES)]
         except PoseError as error:
             raise ExportError(f"calibration must be images or a folder of them: {error}") from error
     places = np.linspace(0, len(calibration) - 1, min(len(calibration), MOST_IMAGES)).round().astype(int)

@@ -11,8 +11,9 @@ from pose_data import COCO_PERSON, ExportError, ModelCard, Skeleton, card_from_j
 from pose_export.contracts import CONTRACTS, Shape, describe_shapes, output_shapes, shapes_agree
 
 CARD_KEY = "pose_card"  # our own key in a file's metadata; its value is the card as JSON
-_WRONG_CARD = "the card belongs to another file: export it again, or say what it is with card=ModelCard(...)"
+WRONG_CARD = "the card belongs to another file: export it again, or say what it is with card=ModelCard(...)"
 _REQUIRED = ("stride", "imgsz", "names", "kpt_shape")
+KEYS = (CARD_KEY, "task", "batch", "license", *_REQUIRED)  # all that is read, for files that list no keys themselves
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,21 @@ class FileShape:
         height: of the input, pixels.
         width: of the input, pixels.
         outputs: shape of each output; None when the file doesn't say.
+        any_size: whether any size will do where there is no height and no width; None when the file doesn't say.
     """
 
     batch: int | None = None
     height: int | None = None
     width: int | None = None
     outputs: tuple[Shape, ...] | None = None
+    any_size: bool | None = True
+
+    @property
+    def fixed(self) -> bool | None:
+        """Whether the file takes one size only; None when it doesn't say."""
+        if self.height is not None or self.width is not None:
+            return True
+        return None if self.any_size is None else not self.any_size
 
 
 def make_metadata(card: ModelCard) -> dict[str, str]:
@@ -49,17 +59,17 @@ def settle_card(given: ModelCard | None, metadata: Mapping[str, str], shape: Fil
     """Find out what a file is: from the caller, from our card in it, or from the public keys.
 
     Args:
-        given: the caller's word; it goes before the file's.
+        given: the caller's word; it goes before the file's, but for whether any size will do if the file says that.
 
     Raises:
         CheckpointError: our card is there and can't be read.
         ExportError: there is no card, the public keys make no sense, or the file is something else.
     """
-    fixed = shape.height is not None or shape.width is not None
     if given is None and CARD_KEY in metadata:
         card = card_from_json(metadata[CARD_KEY], source=source)
     else:
-        card = replace(given or _card_from_public_keys(metadata, source=source), dynamic=not fixed)
+        card = given or _card_from_public_keys(metadata, source=source)
+        card = card if shape.fixed is None else replace(card, dynamic=not shape.fixed)
     check_card(card, shape, source=source)
     return card
 
@@ -98,6 +108,7 @@ def _card_from_public_keys(metadata: Mapping[str, str], *, source: str) -> Model
         keypoint_dims=dims,
         stride=stride,
         imgsz=(height, width),
+        dynamic=False,  # the size is all that is known
         batch=batch,
         licence=metadata.get("license", ""),
         provenance="made by another program; card read from its metadata",
@@ -122,10 +133,9 @@ def check_card(card: ModelCard, shape: FileShape, *, source: str) -> None:
         raise ExportError(
             f"{source}: its output contract must be one of {known}; got '{card.contract}'; export it again"
         )
-    if card.dynamic and (shape.height is not None or shape.width is not None):
-        raise ExportError(
-            f"{source}: its card promises any size, the file takes only {shape.height}x{shape.width}; export it again"
-        )
+    if card.dynamic and shape.fixed:
+        taken = "one size" if shape.height is None else f"{shape.height}x{shape.width}"
+        raise ExportError(f"{source}: its card promises any size, the file takes only {taken}; export it again")
     for promised, found, what in zip(card.imgsz, (shape.height, shape.width), ("height", "width"), strict=True):
         _check_length(promised, found, what=f"input {what} {promised}", source=source)
     _check_length(card.batch, shape.batch, what=f"batch {card.batch}", source=source)
@@ -139,13 +149,13 @@ def _check_outputs(card: ModelCard, shape: FileShape, found: tuple[Shape, ...], 
         seen = describe_shapes({f"output {i}": lengths for i, lengths in enumerate(found)})
         raise ExportError(
             f"{source}: its card promises {describe_shapes(promised)} ({_channels_in_words(card)}), "
-            f"the file has {seen}; {_WRONG_CARD}"
+            f"the file has {seen}; {WRONG_CARD}"
         )
 
 
 def _check_length(promised: int, found: int | None, *, what: str, source: str) -> None:
     if found is not None and found != promised:
-        raise ExportError(f"{source}: its card promises {what}, the file has {found}; {_WRONG_CARD}")
+        raise ExportError(f"{source}: its card promises {what}, the file has {found}; {WRONG_CARD}")
 
 
 def _channels_in_words(card: ModelCard) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,19 +19,18 @@ from pose_data import ExportError, ModelCard, PoseError, Predictor, check_imgsz,
 from pose_export.calibrate import gather_calibration
 from pose_export.formats import Format, check_contract, check_options, get_format
 from pose_export.gate import Reference, RefusedError, Verdict, judge
-from pose_export.options import MAX_DET, ConvertOptions
+from pose_export.options import MAX_DET, ConvertOptions, check_companions
 from pose_export.parity import Parity
-from pose_export.places import choose_target, measure_size, new_output
+from pose_export.places import choose_target, disk_is_full, measure_size, new_output, read_stamp
 from pose_export.requirements import require_modules
 from pose_export.source import Source, read_source
 
 if TYPE_CHECKING:
     from pose_nn import PoseNet
 
-    from pose_export.convert.protocol import Converter
-
 Tell = Callable[[str], None]
 FIRST_KEPT = 2  # layers that are left in float first; then twice as many each time
+OF_NETWORK = " of the network"
 MOST_KEPT = 0.75  # of the layers; with more in float a file of 16 bit is the better one
 
 
@@ -40,7 +43,8 @@ class ExportResult:
         format: its name in the table of formats.
         card: what it says of itself.
         parity: how far it is from the network; None when its runtime can't run here.
-        status: "passed", "refused, handed over by force: ..." or "not run: ...".
+        status: "passed", "refused, handed over by force: ...", "not run: ..." or "not compared: ..." for a file that
+            selects people itself and finds nobody in the images, like the network.
         megabytes: its size, in millions of bytes.
         seconds: from the call to the file.
         notes: what the user should know besides; empty when all is as usual.
@@ -136,20 +140,32 @@ def export(
         keep_float=tuple(keep_float),
     )
     row = choose_format(format, options, sized=imgsz is not None)
+    beside = {"calibration": calibration, "keep_float": keep_float, "conf": conf, "iou": iou, "max_det": max_det}
+    check_companions(beside, int8=int8, nms=options.contract == "nms")
     _check_drop(max_ap_drop, int8=int8, measured=measure_ap is not None)
     target = choose_target(None if isinstance(checkpoint, tuple) else Path(checkpoint), output, row)
-    notes: tuple[str, ...] = (f"{target} was there before and is replaced",) if target.exists() else ()
+    stamp = read_stamp(target)
+    notes: tuple[str, ...] = (f"{target} was there before and is replaced",) if stamp else ()
     tell("reading the checkpoint")
     source = read_source(checkpoint)
     _check_kept(options, source.net)
     size = check_imgsz(source.card.imgsz if imgsz is None else imgsz, stride=source.card.stride)
     images_8_bit = gather_calibration(calibration, size, tell=tell) if int8 else None
     options = replace(options, imgsz=size, calibration=images_8_bit)
-    job = _Job(source, row, target, Reference(source.net, images=images, measure_ap=measure_ap), tell)
-    card, verdict = job.run_until(options, max_ap_drop) if max_ap_drop is not None else job.run(options, force=force)
-    notes += (*source.notes, *_list_notes(card, verdict, drawn=int8 and calibration is None))
-    seconds = time.perf_counter() - started
-    return ExportResult(target, row.name, card, verdict.parity, verdict.status, measure_size(target), seconds, notes)
+    job = _Job(source, row, target, stamp, Reference(source.net, images=images, measure_ap=measure_ap), tell)
+    done = job.run_until(options, max_ap_drop) if max_ap_drop is not None else job.run(options, force=force)
+    notes += (*done.notes, *source.notes, *_list_notes(done.card, done.verdict, drawn=int8 and calibration is None))
+    status, parity, seconds = done.verdict.status, done.verdict.parity, time.perf_counter() - started
+    return ExportResult(target, row.name, done.card, parity, status, measure_size(target), seconds, notes)
+
+
+@dataclass(frozen=True)
+class _Done:
+    """A file that is in its place."""
+
+    card: ModelCard
+    verdict: Verdict
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -159,25 +175,36 @@ class _Job:
     source: Source
     row: Format
     target: Path
+    stamp: tuple[int, int] | None  # of what was in the place before
     reference: Reference
     tell: Tell
 
-    def run(
-        self, options: ConvertOptions, *, force: bool, max_ap_drop: float | None = None
-    ) -> tuple[ModelCard, Verdict]:
+    def run(self, options: ConvertOptions, *, force: bool, max_ap_drop: float | None = None) -> _Done:
         """Convert, compare, and hand over."""
         with new_output(self.target, self.row) as temporary:
             self.tell(f"converting to {self.row.name}")
             converter = self.row.load_converter()
-            card = self._convert(converter, temporary, options)
+            card = make_card(self.source.card, self.row, options)
+            with self._tools_blamed(temporary):
+                card = converter.convert(self.source.net, card, temporary, options)
             self.tell("comparing the file with the network")
             verdict = judge(
                 self.reference, card, temporary, self.row, target=self.target, max_ap_drop=max_ap_drop, force=force
             )
-            converter.write_card(temporary, card := replace(card, facts={**card.facts, **verdict.facts}))
-        return card, verdict
+            card = replace(card, facts={**card.facts, **verdict.facts})
+            with self._tools_blamed(temporary):
+                converter.write_card(temporary, card)
+            notes = self._note_others()  # the last thing before the file is moved
+        return _Done(card, verdict, notes)
 
-    def run_until(self, options: ConvertOptions, max_ap_drop: float) -> tuple[ModelCard, Verdict]:
+    def _note_others(self) -> tuple[str, ...]:
+        """Say that somebody else has put a file into the place since this export began."""
+        stamp = read_stamp(self.target)
+        if stamp is None or stamp == self.stamp:
+            return ()
+        return (f"{self.target} was written by somebody else while this export was at work, and is replaced",)
+
+    def run_until(self, options: ConvertOptions, max_ap_drop: float) -> _Done:
         """Leave more and more of the worst layers in float until little enough AP is lost."""
         from pose_export.convert.layers import may_be_in_8_bit
         from pose_export.convert.sensitivity import measure_layers
@@ -200,13 +227,16 @@ class _Job:
             count = min(2 * count or FIRST_KEPT, most)
             self.tell(f"keeping the {count} worst layers in float")
 
-    def _convert(self, converter: Converter, temporary: Path, options: ConvertOptions) -> ModelCard:
-        card = make_card(self.source.card, self.row, options)
+    @contextmanager
+    def _tools_blamed(self, temporary: Path) -> Iterator[None]:
+        """Turn whatever other people's tools raise into a sentence; their errors share no base class."""
         try:
-            return converter.convert(self.source.net, card, temporary, options)
+            yield
         except (PoseError, OSError, MemoryError):
             raise
-        except Exception as error:  # tools of other people, whose errors share no base class
+        except Exception as error:
+            if disk_is_full(temporary):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
             reason = (str(error).strip().splitlines() or ["nothing"])[0]
             raise ExportError(
                 f"{self.target}: the tools of format '{self.row.name}' must convert the network; "
@@ -234,10 +264,10 @@ def choose_format(name: str, options: ConvertOptions, *, sized: bool) -> Format:
 
 def make_card(card: ModelCard, row: Format, options: ConvertOptions) -> ModelCard:
     """The card of the file to come; the native format stays free in size and batch."""
+    facts = _name_networks_figures(card.facts, options.precision)
     if "imgsz" not in row.options:
-        return replace(card, precision=options.precision)
+        return replace(card, precision=options.precision, facts=facts)
     assert options.imgsz is not None
-    facts = dict(card.facts)
     if options.keep_float:
         facts["float_layers"] = ", ".join(options.keep_float)
     if options.contract == "nms":
@@ -251,6 +281,15 @@ def make_card(card: ModelCard, row: Format, options: ConvertOptions) -> ModelCar
         contract=options.contract,
         facts=facts,
     )
+
+
+def _name_networks_figures(facts: Mapping[str, str], precision: str) -> dict[str, str]:
+    """Say of figures from training whose they are, in the card of a file that calculates otherwise than the network."""
+    theirs = ("pose/", "box/") if precision != "float32" else ()
+    return {
+        f"{name}{OF_NETWORK}" if name.startswith(theirs) and not name.endswith(OF_NETWORK) else name: text
+        for name, text in facts.items()
+    }
 
 
 def _choose_contract(contract: str | None, *, nms: bool, usual: str) -> str:
@@ -281,7 +320,7 @@ def _check_drop(max_ap_drop: float | None, *, int8: bool, measured: bool) -> Non
     if not int8 or not measured:
         missing = "int8=True" if not int8 else "measure_ap (on the command line: data=)"
         raise ExportError(f"max_ap_drop must come with {missing}; got {max_ap_drop} alone; give that too")
-    if not 0 <= max_ap_drop <= 100:
+    if not isinstance(max_ap_drop, Real) or not 0 <= max_ap_drop <= 100:
         raise ExportError(f"max_ap_drop must be from 0 to 100 points of AP; got {max_ap_drop}; 1 is usual")
 
 
@@ -289,6 +328,8 @@ def _list_notes(card: ModelCard, verdict: Verdict, *, drawn: bool) -> tuple[str,
     notes = [f"handed over by force: {miss}" for miss in verdict.misses]
     if verdict.parity is None:
         notes.append(f"{verdict.status}; nothing but its form was checked")
+    elif not verdict.parity.compared:
+        notes.append(f"{verdict.status}; nothing but its form and that it runs was checked")
     if drawn:
         notes.append("8-bit ranges were measured on drawn people; give calibration images like those that it will see")
     if card.facts.get("float_layers"):

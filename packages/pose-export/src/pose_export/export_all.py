@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pose_data import ExportError, ModelCard, PoseError
+from pose_data import ExportError, ModelCard, PoseError, Predictor
 
 from pose_export.export import ExportResult, export
 from pose_export.formats import FORMATS, Format, get_format
-from pose_export.load import load
+from pose_export.load import load_runtime
+from pose_export.options import check_companions
 from pose_export.requirements import what_is_missing
 
 if TYPE_CHECKING:
@@ -30,20 +31,24 @@ class Outcome:
 
     Args:
         format: its name.
-        status: "passed", "refused, ...", "not run: ...", "left out: ...", "not installed: ..." or "failed: ...".
+        status: "passed", "refused, ...", "not run: ...", "not compared: ...", "left out: ...", "not installed: ..." or
+            "failed: ...".
         result: the file; None where there is none.
         milliseconds: median of the network by itself, one image, all cores; None where it can't run here.
+        named: whether it was asked for by name, not as one of all that there are.
     """
 
     format: str
     status: str
     result: ExportResult | None = None
     milliseconds: float | None = None
+    named: bool = False
 
     @property
     def failed(self) -> bool:
-        """Whether a file was asked for and there is none."""
-        return self.result is None and not self.status.startswith(("left out", "not installed"))
+        """Whether a file was asked for and there is none; of all formats only those are that are installed for."""
+        excused = ("left out",) if self.named else ("left out", "not installed")
+        return self.result is None and not self.status.startswith(excused)
 
 
 def export_all(
@@ -69,19 +74,20 @@ def export_all(
     tell, asked = progress or (lambda _, __: None), dict(options or {})
     rows = FORMATS if formats is None else tuple(map(get_format, formats))
     _check_names(asked)
+    _check_alone(rows, asked)
     folder = _choose_folder(checkpoint, output)
     stem = "best" if isinstance(checkpoint, tuple) else Path(checkpoint).stem
     outcomes = []
     for row in rows:
         target = folder / f"{stem}{row.suffix}"
         reason = _why_left_out(row, asked, target=target, checkpoint=checkpoint)
-        missing = what_is_missing(row, int8=bool(asked.get("int8"))) if formats is None else ""
+        missing = what_is_missing(row, int8=bool(asked.get("int8")))
         if reason:
             outcomes.append(Outcome(row.name, f"left out: {reason}"))
         elif missing:
-            outcomes.append(Outcome(row.name, f"not installed: {missing}"))
+            outcomes.append(Outcome(row.name, f"not installed: {missing}", named=formats is not None))
         else:
-            outcomes.append(_export_one(checkpoint, row, target, asked, tell))
+            outcomes.append(_export_one(checkpoint, row, target, _fit(row, asked), tell))
     return tuple(outcomes)
 
 
@@ -106,7 +112,7 @@ def _export_one(
 
 def _measure_milliseconds(result: ExportResult) -> float:
     """Time the network on an image of its own size; the first call, which sets things up, isn't counted."""
-    predictor = load(result.path)
+    predictor = Predictor(load_runtime(result.path))
     images = [np.full((*result.card.imgsz, 3), 114, np.uint8)]
     times = [predictor.timed(images)[1].network for _ in range(1 + TIMED_CALLS)]
     return float(np.median(times[1:]))
@@ -117,6 +123,19 @@ def _check_names(asked: dict[str, object]) -> None:
     for name in asked:
         if name not in known:
             raise ExportError(f"options must be arguments of export; got '{name}'; it knows {', '.join(sorted(known))}")
+
+
+def _check_alone(rows: Sequence[Format], asked: dict[str, object]) -> None:
+    """Refuse options that would change nothing in any of the formats."""
+    in_8_bit = bool(asked.get("int8")) or any(row.int8_only for row in rows)
+    check_companions(asked, int8=in_8_bit, nms=bool(asked.get("nms")) or asked.get("contract") == "nms")
+
+
+def _fit(row: Format, asked: dict[str, object]) -> dict[str, object]:
+    """Leave out what is only for those of the formats that are always in 8 bit."""
+    if asked.get("int8") or row.int8_only:
+        return asked
+    return {name: value for name, value in asked.items() if name not in ("calibration", "keep_float")}
 
 
 def _choose_folder(checkpoint: Path | str | tuple[PoseNet, ModelCard], output: Path | str | None) -> Path:

@@ -45,6 +45,8 @@ class Format:
         platforms: where its runtime runs, as `sys.platform` says it; everywhere when empty.
         not_run: why its runtime runs nowhere else.
         beside: what is added to a file's name for the card that lies beside it; "" when the card is inside.
+        on_cpu: whether the CPU is where it runs if it is asked to, so that device="cpu" is granted though there is no
+            other device to choose.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Format:
     platforms: tuple[str, ...] = ()
     not_run: str = ""
     beside: str = ""
+    on_cpu: bool = False
 
     @property
     def folder(self) -> bool:
@@ -114,6 +117,7 @@ FORMATS: tuple[Format, ...] = (
         convert_needs=("pose_nn", "torch", "onnx", "onnxslim"),
         run_needs=("onnxruntime",),
         contracts=("raw", "nms", "rows", "normalised", "heads"),
+        on_cpu=True,
     ),
     Format(
         name="torchscript",
@@ -128,6 +132,7 @@ FORMATS: tuple[Format, ...] = (
         convert_needs=("pose_nn", "torch"),
         run_needs=("torch",),
         contracts=("raw", "nms", "rows", "normalised", "heads"),
+        on_cpu=True,
     ),
     Format(
         name="openvino",
@@ -193,6 +198,7 @@ FORMATS: tuple[Format, ...] = (
         convert_needs=("pose_nn", "torch", "pnnx"),
         run_needs=("ncnn",),
         parts=("model.ncnn.param", "model.ncnn.bin"),
+        on_cpu=True,
     ),
     Format(
         name="saved_model",
@@ -208,6 +214,7 @@ FORMATS: tuple[Format, ...] = (
         run_needs=("tensorflow",),
         contracts=("raw", "rows", "normalised", "heads"),
         parts=("saved_model.pb",),
+        on_cpu=True,
     ),
     Format(
         name="pb",
@@ -222,6 +229,7 @@ FORMATS: tuple[Format, ...] = (
         convert_needs=("pose_nn", "torch", "onnx", "onnxslim", "tensorflow"),
         run_needs=("tensorflow",),
         contracts=("raw", "rows", "normalised", "heads"),
+        on_cpu=True,
     ),
     Format(
         name="tflite",
@@ -236,6 +244,7 @@ FORMATS: tuple[Format, ...] = (
         convert_needs=("pose_nn", "torch", "onnx", "onnxslim", "tensorflow"),
         run_needs=("ai_edge_litert",),
         contracts=("raw", "rows", "normalised", "heads"),
+        on_cpu=True,
     ),
     Format(
         name="edgetpu",
@@ -251,6 +260,7 @@ FORMATS: tuple[Format, ...] = (
         run_needs=("ai_edge_litert",),
         contracts=("heads", "normalised"),
         int8_only=True,
+        on_cpu=True,
     ),
     Format(
         name="tfjs",
@@ -266,6 +276,7 @@ FORMATS: tuple[Format, ...] = (
         run_needs=(),
         contracts=("raw", "rows", "normalised", "heads"),
         parts=("model.json",),
+        on_cpu=True,
     ),
     Format(
         name="paddle",
@@ -281,6 +292,7 @@ FORMATS: tuple[Format, ...] = (
         run_needs=("paddle",),
         contracts=("raw", "rows", "normalised", "heads"),
         parts=("model.json", "model.pdiparams"),
+        on_cpu=True,
     ),
 )
 
@@ -312,7 +324,7 @@ def get_format(name: str) -> Format:
     known = {row.name: row for row in FORMATS}
     if name in known:
         return known[name]
-    close = get_close_matches(name.lower().lstrip("."), known, n=1, cutoff=0.5)
+    close = get_close_matches(str(name).lower().lstrip("."), known, n=1, cutoff=0.5)
     hint = f"; did you mean '{close[0]}'?" if close else ""
     raise ExportError(f"format must be one of {', '.join(known)}; got '{name}'{hint}")
 
@@ -337,7 +349,10 @@ def check_options(row: Format, given: tuple[str, ...]) -> None:
     Raises:
         ExportError: naming the option and what the format does take.
     """
-    _check(row.options, given, subject=f"format '{row.name}'")
+    for name in given:
+        if name not in row.options:
+            known = ", ".join(row.options)
+            raise ExportError(f"format '{row.name}' takes the options {known}; got '{name}'; leave it out")
 
 
 def check_contract(row: Format, contract: str) -> None:
@@ -355,12 +370,8 @@ def check_run_options(row: Format, given: tuple[str, ...]) -> None:
     """Refuse options of running that the format doesn't have.
 
     Raises:
-        ExportError: naming the option and what the format does take.
+        ExportError: naming the option.
     """
-    _check(row.run_options, given, subject=f"running '{row.name}'")
-
-
-def _check(known: tuple[str, ...], given: tuple[str, ...], *, subject: str) -> None:
     for name in given:
-        if name not in known:
-            raise ExportError(f"{subject} takes the options {', '.join(known)}; got '{name}'; leave it out")
+        if name not in row.run_options:
+            raise ExportError(f"{name} must be left out for files of format '{row.name}', which can't be told it")

@@ -13,15 +13,16 @@ from pose_data import ExportError, ModelCard, Predictor, Runtime
 
 from pose_export.bounds import find_misses
 from pose_export.formats import Format
-from pose_export.options import RunOptions
+from pose_export.options import CANDIDATES, RunOptions
 from pose_export.parity import Parity, Run, compare_runs, run_images
+from pose_export.selecting import SelectingRuntime, read_thresholds
 
 if TYPE_CHECKING:
     from pose_nn import PoseNet
 
 GATE_IMAGES = 4  # drawn, when the caller gives none
 GATE_SEED = 20
-_PLAIN_ADVICE = "Try another opset or simplify=False"
+_GRAPH_ADVICE = {"opset": "another opset", "simplify": "simplify=False"}
 _ADVICE = {
     "float16": "Try half=False",
     "int8": "Give calibration images like those that it will see, or keep layers in float with keep_float",
@@ -37,7 +38,7 @@ class Verdict:
     """What the gate says of a file that it lets through.
 
     Args:
-        status: "passed", "refused, handed over by force: ..." or "not run: ...".
+        status: "passed", "refused, handed over by force: ...", "not run: ..." or "not compared: ...".
         parity: its figures; None when its runtime can't run here.
         misses: bounds that it misses, in words.
     """
@@ -58,7 +59,8 @@ class Reference:
     Args:
         net: the network.
         images: (H, W, 3) uint8 RGB each, to compare on; drawn people when None.
-        measure_ap: gives the AP of a Predictor on a data set, to be compared as well.
+        measure_ap: gives the AP of a Predictor on a data set, to be compared as well. For a file that selects people
+            itself the network's is measured behind the same selection.
     """
 
     def __init__(
@@ -82,15 +84,26 @@ class Reference:
             candidate: the file in its own runtime.
         """
         images = _choose_images(self._images, dynamic=card.dynamic)
-        key = f"{card.imgsz} {card.batch} {card.dynamic} {card.contract}"
+        key = _key(card)
         if key not in self._runs:
             self._runs[key] = run_images(self._open(card), images, card)
         parity = compare_runs(self._runs[key], run_images(candidate, images, card), card)
         if self._measure_ap is None:
             return parity
         if self._ap is None:
-            self._ap = self._measure_ap(Predictor(self._open(card)))
+            self._ap = self._measure_ap(Predictor(self._open_selecting(card)))
         return replace(parity, ap_expected=self._ap, ap=self._measure_ap(Predictor(candidate)))
+
+    def count_candidates(self, card: ModelCard) -> int:
+        """Count the anchors above a selecting file's conf in the image, of those compared, that has most of them."""
+        conf, _, _ = read_thresholds(card.facts)
+        rows = self._runs[_key(card)].rows
+        return max(int((image[:, 4 : 4 + len(card.names)].max(axis=1) > conf).sum()) for image in rows)
+
+    def _open_selecting(self, card: ModelCard) -> Runtime:
+        """Open the network so that it shows what the file is to show: with its thresholds, if it has some."""
+        network = self._open(card)
+        return SelectingRuntime(network, card) if card.contract == "nms" else network
 
     def _open(self, card: ModelCard) -> Runtime:
         from pose_nn import TorchRuntime
@@ -129,10 +142,47 @@ def judge(
     if misses and not force:
         raise RefusedError(
             f"{target}: the converted file must give what the network gives; {'; '.join(misses)}; "
-            f"nothing was written. {_ADVICE.get(card.precision, _PLAIN_ADVICE)}, or take it as it is with force=True"
+            f"nothing was written. {_advise(reference, card, row)}, or take it as it is with force=True"
         )
-    status = f"refused, handed over by force: {'; '.join(misses)}" if misses else "passed"
-    return Verdict(status, parity, misses)
+    return Verdict(_status(parity, misses, card), parity, misses)
+
+
+def _status(parity: Parity, misses: tuple[str, ...], card: ModelCard) -> str:
+    if misses:
+        return f"refused, handed over by force: {'; '.join(misses)}"
+    if parity.compared:
+        return "passed"
+    return (
+        f"not compared: neither the network nor the file finds anybody in {parity.images} images "
+        f"at conf={card.facts.get('conf', '')}; give images with people, or a lower conf"
+    )
+
+
+def _key(card: ModelCard) -> str:
+    return f"{card.imgsz} {card.batch} {card.dynamic} {card.contract}"
+
+
+def _advise(reference: Reference, card: ModelCard, row: Format) -> str:
+    """Say what may help: of what the format and the contract have."""
+    if card.contract == "nms" and (words := _advise_conf(reference, card)):
+        return words
+    if card.precision in _ADVICE:
+        return _ADVICE[card.precision]
+    if card.contract == "nms":
+        return "Try contract='rows' and select outside"
+    graph = [words for option, words in _GRAPH_ADVICE.items() if option in row.options]
+    return f"Try {' or '.join(graph or ['other versions of its tools'])}"
+
+
+def _advise_conf(reference: Reference, card: ModelCard) -> str:
+    """Say that more anchors are above conf than the graph looks at; "" where they aren't."""
+    count, most = reference.count_candidates(card), max(CANDIDATES, int(card.facts["max_det"]))
+    if count <= most:
+        return ""
+    return (
+        f"In one image {count} anchors score above conf={card.facts['conf']}, of which the file compares the best "
+        f"{most}: take a higher conf, or contract='rows' and select outside"
+    )
 
 
 def _choose_images(images: Sequence[NDArray[np.uint8]] | None, *, dynamic: bool) -> list[NDArray[np.uint8]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pose_data import ExportError, ModelCard, Predictor, Runtime
@@ -10,6 +12,9 @@ from pose_data import ExportError, ModelCard, Predictor, Runtime
 from pose_export.formats import Format, check_run_options, format_of
 from pose_export.options import RunOptions
 from pose_export.requirements import require_modules
+from pose_export.selecting import describe_selection
+
+log = logging.getLogger(__name__)
 
 
 def load(
@@ -38,7 +43,7 @@ def load(
         classes: the only classes to be kept; all when None.
         threads: CPU threads; all cores when None.
         providers: ONNX Runtime's execution providers, best first.
-        device: where torch or OpenVINO runs it, such as "cpu".
+        device: where torch or OpenVINO runs it, such as "cpu", which others that run there take too.
         card: what the network is, for a file that doesn't say it.
 
     Returns:
@@ -48,6 +53,8 @@ def load(
         ExportError: see `load_runtime`.
     """
     runtime = load_runtime(path, threads=threads, providers=providers, device=device, card=card)
+    if words := describe_selection(runtime, conf=conf, iou=iou, max_det=max_det):
+        log.warning("%s: %s", path, words)
     return Predictor(runtime, conf=conf, iou=iou, max_det=max_det, imgsz=imgsz, rect=rect, classes=classes)
 
 
@@ -65,7 +72,7 @@ def load_runtime(
         path: the file or folder; the end of its name says the format.
         threads: CPU threads; all cores when None.
         providers: ONNX Runtime's execution providers, best first.
-        device: where torch or OpenVINO runs it, such as "cpu".
+        device: where torch or OpenVINO runs it, such as "cpu", which others that run there take too.
         card: what the network is, for a file that doesn't say it.
 
     Raises:
@@ -77,11 +84,30 @@ def load_runtime(
     _check_there(path, row)
     names = None if providers is None else tuple(providers)
     options = RunOptions(threads=threads, providers=names, device=device, card=card)
+    options = _choose_device(row, options)
     check_run_options(row, options.given())
     if row.why_not_run:
         raise ExportError(f"{path}: can't be run on this machine: {row.why_not_run}; run it there")
     require_modules(row.run_needs, job=f"running {row.name} files", extra=row.run_extra)
     return row.load_runtime_module().open_runtime(path, options)
+
+
+def _choose_device(row: Format, options: RunOptions) -> RunOptions:
+    """Grant the CPU to a format that runs there anyway; ONNX Runtime, which may take a GPU, is told so."""
+    device = options.device
+    if device is None or "device" in row.run_options:
+        return options
+    if not row.on_cpu:
+        raise ExportError(
+            f"device must be left out for files of format '{row.name}'; got '{device}'; its runtime chooses"
+        )
+    if device.lower() != "cpu":
+        raise ExportError(f"device must be cpu for files of format '{row.name}'; got '{device}'; or leave it out")
+    if "providers" not in row.run_options:
+        return replace(options, device=None)
+    if options.providers is not None:
+        raise ExportError(f"device must be left out beside providers; got '{device}'; leave one of them out")
+    return replace(options, device=None, providers=("CPUExecutionProvider",))
 
 
 def _check_there(path: Path, row: Format) -> None:

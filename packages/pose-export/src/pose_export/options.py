@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from numbers import Integral, Real
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,16 @@ from pose_data import ExportError, ModelCard
 from pose_export.contracts import CONTRACTS
 
 MAX_DET = 300
+CANDIDATES = 1024  # best anchors of an image that a file of contract "nms" compares with each other
+# Options that are numbers: name, type, and what it is in words.
+_NUMBERS = (
+    ("batch", Integral, "a whole number"),
+    ("opset", Integral, "a whole number"),
+    ("max_det", Integral, "a whole number"),
+    ("workspace", Real, "a number of GiB"),
+    ("conf", Real, "a number from 0 to 1"),
+    ("iou", Real, "a number from 0 to 1"),
+)
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,10 @@ class ConvertOptions:
     keep_float: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for name, kind, expected in _NUMBERS:
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
+                raise ExportError(f"{name} must be {expected}; got {value!r}; leave it out for the usual")
         if self.batch < 1:
             raise ExportError(f"batch must be at least 1; got {self.batch}; leave it out for one image per call")
         if self.contract not in CONTRACTS:
@@ -101,3 +117,32 @@ class RunOptions:
     def given(self) -> tuple[str, ...]:
         """Names of the options that differ from their defaults."""
         return tuple(f.name for f in fields(self) if getattr(self, f.name) != f.default)
+
+
+def check_companions(asked: Mapping[str, object], *, int8: bool, nms: bool) -> None:
+    """Refuse options that would change nothing without another.
+
+    Args:
+        asked: arguments of `export`, by name; those at their defaults ask for nothing.
+        int8: whether layers are in 8 bit.
+        nms: whether people are selected inside the file.
+
+    Raises:
+        ExportError: naming the option and what it must come with.
+    """
+    for names, there, companion in (
+        (("calibration", "keep_float"), int8, "int8=True"),
+        (("conf", "iou", "max_det"), nms, "nms=True"),
+    ):
+        for name in names:
+            if not there and _is_asked(name, asked):
+                raise ExportError(f"{name} must come with {companion}; got it alone; give that too, or leave it out")
+
+
+def _is_asked(name: str, asked: Mapping[str, object]) -> bool:
+    value = asked.get(name)
+    if value is None:
+        return False
+    if isinstance(value, (float, int)):
+        return bool(value != getattr(ConvertOptions, name))
+    return name == "calibration" or bool(value)

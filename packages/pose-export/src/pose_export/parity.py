@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pose_data import ModelCard, Poses, Predictor, Runtime, iou_matrix, xyxy_from_cxcywh
 
 from pose_export.contracts import count_cells
+from pose_export.selecting import read_thresholds
 
 SCORE_FLOOR = 0.05  # an anchor that scores less in both is never seen by anybody
 LEAST_ANCHORS = 100  # per call; a network that is sure of nothing is compared where it is surest
@@ -24,7 +25,8 @@ class Parity:
 
     Args:
         images: how many.
-        anchors: that matter: those that score above a floor in either, or are among the best.
+        anchors: that matter: those that score above a floor in either, or are among the best; for a file that selects
+            people itself those of the people that it found, and 0 where it found nobody.
         box_max: largest difference of a box's corner coordinate at those anchors, input pixels.
         box_mean: mean of the same.
         score_max: largest difference of a class score or keypoint score at those anchors.
@@ -60,6 +62,11 @@ class Parity:
     ap: float | None = None
 
     @property
+    def compared(self) -> bool:
+        """Whether there was anything to compare; not so where a file that selects people itself found nobody."""
+        return self.anchors > 0 or max(self.ap or 0.0, self.ap_expected or 0.0) > 0
+
+    @property
     def people_share(self) -> float:
         """Share of people that both find; 1 where there is nobody."""
         return self.people_matched / self.people if self.people else 1.0
@@ -71,6 +78,8 @@ class Parity:
 
     def to_text(self) -> str:
         """Write the figures in one line, to two digits."""
+        if not self.compared:
+            return f"{self.images} images: nothing, for nobody was found in them"
         text = (
             f"{self.images} images: boxes {self.box_max:.2g} px at most, {self.box_mean:.2g} on average; "
             f"scores {self.score_max:.2g} at most, {self.score_mean:.2g} on average; "
@@ -133,8 +142,8 @@ def run_images(runtime: Runtime, images: Sequence[NDArray[np.uint8]], card: Mode
 def _thresholds(card: ModelCard) -> dict[str, float | int]:
     if card.contract != "nms":
         return {}
-    facts = card.facts
-    return {"conf": float(facts["conf"]), "iou": float(facts["iou"]), "max_det": int(facts["max_det"])}
+    conf, iou, max_det = read_thresholds(card.facts)
+    return {"conf": conf, "iou": iou, "max_det": max_det}
 
 
 def compare_runs(expected: Run, found: Run, card: ModelCard) -> Parity:
@@ -213,7 +222,8 @@ def _point_columns(rows: NDArray[np.float32], card: ModelCard) -> NDArray[np.flo
 
 def _score_columns(rows: NDArray[np.float32], card: ModelCard) -> NDArray[np.float32]:
     """Class scores and, where there are any, keypoint scores: (n, C + K) or (n, C)."""
-    visible = _keypoints(rows, card)[..., 2:].reshape(len(rows), -1)
+    keypoints, dims = card.kpt_shape
+    visible = _keypoints(rows, card)[..., 2:].reshape(len(rows), keypoints * (dims - 2))
     return np.concatenate([rows[:, 4 : 4 + len(card.names)], visible], axis=1)
 
 

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pose_data import ExportError, atomic_folder, atomic_path
+from pose_data import ExportError, PoseError, atomic_path, write_errors_explained
 
 from pose_export.formats import Format
 
+_NOTHING = 1 << 20  # bytes; a tool writes blocks and may leave less than one of them free
 _TRIES = 100  # of moving a folder into its place while others do the same
 
 
@@ -58,18 +59,33 @@ def new_output(target: Path, row: Format) -> Iterator[Path]:
     Raises:
         PoseError: the disk is full or the place can't be written.
     """
-    if not row.folder:
-        with atomic_path(target) as temporary, _moved_beside(temporary, target, row):
-            temporary.touch()  # a place that can't be written shows before the work, not after it
+    with _new_folder(target) if row.folder else _new_file(target, row) as temporary:
+        try:
             yield temporary
-        return
+        except PoseError as error:
+            if str(temporary) not in str(error):
+                raise
+            raise type(error)(str(error).replace(str(temporary), str(target))) from error  # nobody knows that name
+
+
+@contextmanager
+def _new_file(target: Path, row: Format) -> Iterator[Path]:
+    with atomic_path(target) as temporary, _moved_beside(temporary, target, row):
+        temporary.touch()  # a place that can't be written shows before the work, not after it
+        yield temporary
+
+
+@contextmanager
+def _new_folder(target: Path) -> Iterator[Path]:
     staged = _beside(target)
-    try:
-        with atomic_folder(staged) as temporary:
-            yield temporary
-        _move_folder(staged, target)
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)
+    with write_errors_explained(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            staged.mkdir()
+            yield staged
+            _move_folder(staged, target)
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
 
 
 @contextmanager
@@ -84,6 +100,20 @@ def _moved_beside(temporary: Path, target: Path, row: Format) -> Iterator[None]:
         card.replace(target.with_name(target.name + row.beside))
     finally:
         card.unlink(missing_ok=True)
+
+
+def read_stamp(target: Path) -> tuple[int, int] | None:
+    """What tells one file or folder in a place from a later one; None where there is nothing."""
+    try:
+        status = target.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def disk_is_full(place: Path) -> bool:
+    """Whether nothing more fits on the disk of a place; tools that fail for that don't always say so."""
+    return shutil.disk_usage(place.parent).free < _NOTHING
 
 
 def measure_size(path: Path) -> float:

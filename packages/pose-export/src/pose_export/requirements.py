@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -85,6 +84,8 @@ def _installed(module: str) -> bool:
 
 def _too_old(module: str) -> str:
     """The installed version where it is below the floor; "" where it isn't, or where nothing says so."""
+    from importlib.metadata import PackageNotFoundError, version  # takes longer than all of this package
+
     floor = _FLOOR.match(REQUIREMENTS.get(module, ""))
     if floor is None:
         return ""

@@ -13,6 +13,7 @@ from pose_data import atomic_path, setting
 from pose_export import FORMATS, PRECISIONS, Measurement
 
 from pose_cli.command import WordsCommand
+from pose_cli.commands.export import ALL
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +35,9 @@ class BenchmarkSettings:
 
     model: str = setting("", "file of weights; empty takes the weights that come along")
     data: str = setting("", "data YAML, or 'people', for AP, images and 8-bit ranges; the card's data when empty")
-    format: str = setting("", f"formats with commas, of {', '.join(row.name for row in FORMATS)}; all when empty")
+    format: str = setting(
+        "", f"formats with commas, of {', '.join(row.name for row in FORMATS)}; all, or empty, takes all"
+    )
     precision: str = setting("", f"precisions with commas, of {', '.join(PRECISIONS)}; all when empty")
     imgsz: tuple[int, ...] | None = setting(
         None, "side, or [height,width], of the input; the card's if empty", least=32
@@ -130,8 +133,8 @@ def _read_images(data: str) -> list[NDArray[np.uint8]]:
 
 
 def _names(words: str) -> list[str] | None:
-    """Split names at commas; None, which is all, where there are none."""
-    return [name.strip() for name in words.split(",")] if words else None
+    """Split names at commas; None, which is all, where there are none or the one word says so."""
+    return None if words in ("", ALL) else [name.strip() for name in words.split(",")]
 
 
 command = WordsCommand("benchmark", settings=lambda: BenchmarkSettings, run=_run, help=HELP, places=("model", "data"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 from pose_data import setting
-from pose_export import CONTRACTS, FORMATS, ExportResult, Outcome
+from pose_export import CONTRACTS, FORMATS, ExportResult, Outcome, get_format
 
 from pose_cli.command import WordsCommand
 
@@ -69,7 +69,7 @@ def _run(settings: ExportSettings) -> int:
     from pose_cli.models import export_place, model_file
 
     model, options = model_file(settings.model), _options(settings)
-    names = None if settings.format == ALL else [name.strip() for name in settings.format.split(",")]
+    names = _list_names(settings)
     with messages().status("exporting") as status:
         if names is not None and len(names) == 1:
             result = export(
@@ -90,7 +90,7 @@ def _run(settings: ExportSettings) -> int:
             )
     if outcomes:
         results().print(make_table(outcomes))
-        _print_failures(outcomes)
+        _print_notes(outcomes)
         return int(any(outcome.failed for outcome in outcomes))
     _print_result(result)
     return 0
@@ -121,10 +121,11 @@ def _figures(outcome: Outcome) -> tuple[str, ...]:
     return (f"{result.megabytes:.1f}", f"{result.seconds:.1f}", *compared, speed, str(result.path))
 
 
-def _print_failures(outcomes: Sequence[Outcome]) -> None:
+def _print_notes(outcomes: Sequence[Outcome]) -> None:
+    """Print why there is no file, or what there is to know of one."""
     for outcome in outcomes:
-        if outcome.status != "passed":
-            click.echo(f"{outcome.format}: {outcome.status}", err=True)
+        for line in (outcome.status,) if outcome.result is None else outcome.result.notes:
+            click.echo(f"{outcome.format}: {line}", err=True)
 
 
 def _print_result(result: ExportResult) -> None:
@@ -146,7 +147,7 @@ def _options(settings: ExportSettings) -> dict[str, object]:
         "contract": settings.contract or None,
         "max_ap_drop": settings.max_ap_drop,
         "workspace": settings.workspace,
-        "calibration": _calibration(settings) if settings.int8 else None,
+        "calibration": _calibration(settings),
         "measure_ap": measure_ap(settings.data) if settings.data else None,
     }
 
@@ -162,10 +163,20 @@ def measure_ap(data: str) -> Callable[[Predictor], float]:
 
 
 def _calibration(settings: ExportSettings) -> object:
-    """Images to measure 8-bit ranges on: a folder, or the training images of the data."""
-    if settings.calibration or not settings.data:
-        return Path(settings.calibration) if settings.calibration else None
-    return read_calibration(settings.data)
+    """Images to measure 8-bit ranges on: the folder that was named, or the training images of the data."""
+    if settings.calibration:
+        return Path(settings.calibration)
+    return read_calibration(settings.data) if settings.data and _in_8_bit(settings) else None
+
+
+def _in_8_bit(settings: ExportSettings) -> bool:
+    """Whether 8 bit is asked for, or a format by name that has nothing else."""
+    return settings.int8 or any(get_format(name).int8_only for name in _list_names(settings) or ())
+
+
+def _list_names(settings: ExportSettings) -> list[str] | None:
+    """Names of formats; None for all that are installed for."""
+    return None if settings.format == ALL else [name.strip() for name in settings.format.split(",")]
 
 
 def read_calibration(data: str) -> list[NDArray[np.uint8]]:

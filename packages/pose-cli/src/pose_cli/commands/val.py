@@ -28,19 +28,20 @@ class ValSettings:
     conf: float = setting(0.001, "lowest score that is counted", least=0, most=1)
     iou: float = setting(0.7, "overlap from which two boxes are the same person", least=0, most=1)
     max_det: int = setting(300, "most people per image", least=1)
-    device: str = setting("", "cpu, cuda, cuda:1, mps, for files that torch runs")
+    device: str = setting("", "cpu, cuda, cuda:1, mps, for files that torch runs; most others know cpu")
     threads: int | None = setting(None, "CPU threads; all cores when empty", least=1)
     skip_bad: bool = setting(False, "drop faulty label rows, and say how many, in place of stopping")
 
 
 def _run(settings: ValSettings) -> int:
     from pose_cli.console import results
-    from pose_cli.models import open_runtime
+    from pose_cli.models import open_runtime, warn_of_selection
     from pose_cli.progress import progress_shown
     from pose_cli.tables import metrics_table, times_line
     from pose_cli.validation import measure
 
     runtime = open_runtime(settings.model, device=settings.device, threads=settings.threads)
+    warn_of_selection(runtime, conf=settings.conf, iou=settings.iou, max_det=settings.max_det)
     with progress_shown() as listener:
         done = measure(
             runtime,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import TypeVar
 
 import cv2
@@ -148,14 +149,23 @@ def check_imgsz(imgsz: int | tuple[int, int], *, stride: int) -> tuple[int, int]
     """Return an input size as (height, width), or say which multiples of the stride are nearest.
 
     Raises:
-        SettingsError: a side is not a positive multiple of the stride.
+        SettingsError: it is no side and no (height, width), or a side is not a positive multiple of the stride.
     """
-    size = (imgsz, imgsz) if isinstance(imgsz, int) else (imgsz[0], imgsz[1])
+    size = _read_size(imgsz)
     for side in size:
         if side < stride or side % stride:
             near = max(stride, round(side / stride) * stride)
             raise SettingsError(f"imgsz must be a multiple of the stride {stride}; got {side}; use {near}")
     return size
+
+
+def _read_size(imgsz: object) -> tuple[int, int]:
+    sides = tuple(imgsz) if isinstance(imgsz, (tuple, list)) else (imgsz, imgsz)
+    if len(sides) != 2 or not all(isinstance(side, Integral) and not isinstance(side, bool) for side in sides):
+        raise SettingsError(
+            f"imgsz must be a side, or (height, width), in whole pixels; got {imgsz!r}; write 640 or (480, 640)"
+        )
+    return int(sides[0]), int(sides[1])
 
 
 def _resized(image_size: tuple[int, int], scale: float) -> tuple[int, int]:

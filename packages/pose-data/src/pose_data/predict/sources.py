@@ -81,6 +81,16 @@ class FrameSource:
             name = frame.name or f"image{index}"
             yield replace(frame, index=index, name=name)
 
+    def spread(self, most: int) -> FrameSource:
+        """Take at most this many of the frames, evenly spread from the first to the last; the others aren't read.
+
+        Args:
+            most: at least 1.
+        """
+        items = list(self._items)
+        places = np.linspace(0, len(items) - 1, min(len(items), most)).round().astype(int)
+        return FrameSource([items[place] for place in places], len_hint=len(places))
+
 
 def open_source(source: SourceLike, *, recursive: bool = False) -> FrameSource:
     """Find all images that a source names; their pixels are read later, one at a time.

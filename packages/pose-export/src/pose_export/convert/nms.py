@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-CANDIDATES = 1024  # best anchors of an image that are compared with each other
+from pose_export.options import CANDIDATES
+
 ROUNDS = 16  # of suppression; each settles at least one more link of a chain of boxes that overlap in turn
 
 

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from pose_data import ModelCard
+from pose_data import ExportError, ModelCard
 
+from pose_export.card import WRONG_CARD
 from pose_export.contracts import to_raw
 from pose_export.run.inputs import check_images, check_outputs, run_in_batches
 
@@ -57,6 +58,24 @@ class FileRuntime(ABC):
         if not len(images):
             return np.zeros((0, self._card.channels, 0), np.float32)
         return run_in_batches(self._call, images, batch=self._batch)
+
+    def check_card_by_running(self) -> None:
+        """Hold the card against what the file makes of black images, for files that don't say their shapes.
+
+        Raises:
+            ExportError: it can't be run as its card says, or returns something else.
+        """
+        side = self._card.stride
+        height, width = (side, side) if self._card.dynamic else self._card.imgsz
+        images = np.zeros((self._batch or 1, height, width, 3), np.uint8)
+        try:
+            outputs = self._run(images)
+        except ExportError as error:
+            reason, count = str(error).removeprefix(f"{self._source}: ").split(";")[0], len(images)
+            raise ExportError(
+                f"{self._source}: its card promises {height}x{width} and batch {count}, but {reason}; {WRONG_CARD}"
+            ) from error
+        check_outputs(outputs, self._file_card, batch=len(images), size=(height, width), source=self._source)
 
     @abstractmethod
     def _run(self, images: NDArray[np.uint8]) -> Sequence[NDArray[np.float32]]:

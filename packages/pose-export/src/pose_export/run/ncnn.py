@@ -38,11 +38,12 @@ class NcnnRuntime(FileRuntime):
         source = str(path)
         metadata = read_sidecar(path)
         layers = _read_layers(path / PARAM)
-        settled = settle_card(card, metadata, FileShape(batch=1), source=source)
+        settled = settle_card(card, metadata, FileShape(batch=1, any_size=False), source=source)
         _check_anchors(layers, settled, source=source)
         super().__init__(source=source, card=settled, batch=1)
         self._input, self._output = layers[0].blob, layers[-1].blob
         self._net = _open_net(path, half=settled.precision == "float16", threads=threads or count_cores())
+        self.check_card_by_running()
 
     def _run(self, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         extractor = self._net.create_extractor()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,12 @@ import torch
 from numpy.typing import NDArray
 from pose_data import ExportError, ModelCard, Runtime
 
-from pose_export.card import CARD_KEY, FileShape, settle_card
+from pose_export.card import KEYS, FileShape, settle_card
 from pose_export.options import RunOptions
 from pose_export.run.cores import count_cores
-from pose_export.run.file import FileRuntime
+from pose_export.run.file import FileRuntime, first_line
 
-_UNKNOWN = FileShape()  # a traced file doesn't say its shapes
+_UNKNOWN = FileShape(any_size=None)  # a traced file doesn't say its shapes
 
 
 class TorchScriptRuntime(FileRuntime):
@@ -30,7 +31,7 @@ class TorchScriptRuntime(FileRuntime):
         card: what the network is, for a file that doesn't say it.
 
     Raises:
-        ExportError: the file is missing, damaged, not TorchScript, or has no card.
+        ExportError: the file is missing, damaged, not TorchScript, has no card, or isn't what its card says.
     """
 
     def __init__(self, path: Path, *, threads: int | None = None, card: ModelCard | None = None) -> None:
@@ -38,6 +39,7 @@ class TorchScriptRuntime(FileRuntime):
         settled = settle_card(card, metadata, _UNKNOWN, source=str(path))
         super().__init__(source=str(path), card=settled, batch=None if settled.dynamic else settled.batch)
         self._threads = threads or _default_threads()
+        self.check_card_by_running()
 
     def _run(self, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         before = torch.get_num_threads()  # torch has one number for the whole process: it gets it back
@@ -62,19 +64,24 @@ def open_runtime(path: Path, options: RunOptions) -> Runtime:
     """Load a TorchScript file.
 
     Raises:
-        ExportError: it can't be read, or has no card.
+        ExportError: it can't be read, has no card, or isn't what its card says.
     """
     return TorchScriptRuntime(path, threads=options.threads, card=options.card)
 
 
 def _read_file(path: Path) -> tuple[torch.jit.ScriptModule, dict[str, str]]:
-    extra: dict[str, str | bytes] = {CARD_KEY: ""}
+    if not zipfile.is_zipfile(path):
+        raise ExportError(
+            f"{path}: must be a whole TorchScript file; got one that is cut off, or is something else; copy it again, "
+            "or export it again"
+        )
+    extra: dict[str, str | bytes] = dict.fromkeys(KEYS, "")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             module = torch.jit.load(str(path), map_location="cpu", _extra_files=extra)  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = first_line(error).split(". ")[0]
         raise ExportError(
             f"{path}: must be a whole TorchScript file that torch {torch.__version__} can run; "
             f"it says: {reason}; export it again"
