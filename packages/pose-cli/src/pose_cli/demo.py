@@ -129,7 +129,7 @@ def _train_settings(settings: DemoSettings, *, model: str, data: Path, folder: P
         batch=settings.batch,
         nbs=settings.batch,
         optimizer="AdamW",
-        lr0=0.002 if is_network_name(model) else 0.0003,
+        lr0=0.002 if is_network_name(model) else 0.0001,
         momentum=0.9,
         warmup_epochs=0.5,
         warmup_bias_lr=0.0,

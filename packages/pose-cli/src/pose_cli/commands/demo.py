@@ -26,7 +26,7 @@ class DemoSettings:
     train_images: int = setting(400, "drawn images to learn from", least=1)
     val_images: int = setting(160, "drawn images to measure on; none of them is learnt from", least=1)
     size: int = setting(320, "side of the drawn images, pixels", least=32)
-    imgsz: int = setting(192, "side of the input, pixels", least=32)
+    imgsz: int = setting(320, "side of the input, pixels", least=32)
     batch: int = setting(16, "images per step", least=1)
     workers: int = setting(8, "processes that load images, at most the number of cores; 0 for none", least=0)
     device: str = setting("", "cpu, cuda, mps; empty takes the fastest there is")
