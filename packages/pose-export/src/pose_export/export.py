@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from pose_data import ExportError, ModelCard, PoseError, Predictor, check_imgsz, nearest_key
 
 from pose_export.calibrate import gather_calibration
+from pose_export.contracts import count_anchors
 from pose_export.formats import Format, check_contract, check_options, get_format
 from pose_export.gate import Reference, RefusedError, Verdict, judge
-from pose_export.options import MAX_DET, ConvertOptions
+from pose_export.options import MAX_DET, ConvertOptions, check_conf
 from pose_export.parity import Parity
 from pose_export.places import choose_target, measure_size, new_output
 from pose_export.requirements import require_modules
@@ -98,7 +99,7 @@ def export(
         workspace: GiB of the GPU's memory that TensorRT may work in while it builds; all of it when None.
         nms: whether people are selected inside the file; the same as contract="nms".
         contract: what the output means, a name in `CONTRACTS`; "raw" when None.
-        conf: people must score more than this; only with nms.
+        conf: people must score more than this; only with nms, and then from 0.1 unless the input is small.
         iou: overlap from which on two boxes are one person; only with nms.
         max_det: most people per image; only with nms.
         images: (H, W, 3) uint8 RGB to compare on; drawn people when None.
@@ -143,6 +144,7 @@ def export(
     source = read_source(checkpoint)
     _check_kept(options, source.net)
     size = check_imgsz(source.card.imgsz if imgsz is None else imgsz, stride=source.card.stride)
+    check_conf(options, anchors=count_anchors(size, stride=source.card.stride))
     images_8_bit = gather_calibration(calibration, size, tell=tell) if int8 else None
     options = replace(options, imgsz=size, calibration=images_8_bit)
     job = _Job(source, row, target, Reference(source.net, images=images, measure_ap=measure_ap), tell)
