@@ -114,7 +114,7 @@ FOREIGN: Mapping[str, ForeignWord] = MappingProxyType(
         "end2end": ForeignWord(_SELECTION, OFF),
         "workspace": ForeignWord("it belongs to pose export format=engine; leave it out", OFF),
         "keras": ForeignWord("the SavedModel of format=saved_model is no Keras model; leave it out", OFF),
-        "optimize": ForeignWord("it belongs to mobile TorchScript; leave it out", OFF),
+        "optimize": ForeignWord("it belongs to pose export format=torchscript; leave it out", OFF),
     }
 )
 

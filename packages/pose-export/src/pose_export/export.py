@@ -69,6 +69,7 @@ def export(
     half: bool = False,
     int8: bool = False,
     simplify: bool = True,
+    optimize: bool = False,
     workspace: float | None = None,
     nms: bool = False,
     contract: str | None = None,
@@ -96,6 +97,7 @@ def export(
         half: whether layers calculate in 16 bit; input, decode and output stay in float32.
         int8: whether layers calculate in 8 bit; input, decode and output stay in float32.
         simplify: whether the graph is simplified.
+        optimize: with torchscript, whether weights become constants of the code and what nothing reads is dropped.
         workspace: GiB of the GPU's memory that TensorRT may work in while it builds; all of it when None.
         nms: whether people are selected inside the file; the same as contract="nms".
         contract: what the output means, a name in `CONTRACTS`; "raw" when None.
@@ -129,6 +131,7 @@ def export(
         half=half,
         int8=int8,
         simplify=simplify,
+        optimize=optimize,
         workspace=workspace,
         contract=_choose_contract(contract, nms=nms, usual=usual.contracts[0]),
         conf=conf,

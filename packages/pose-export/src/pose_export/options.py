@@ -29,6 +29,7 @@ class ConvertOptions:
         half: whether weights are stored and multiplied in 16 bit.
         int8: whether layers are stored and multiplied in 8 bit.
         simplify: whether the graph is simplified.
+        optimize: whether a TorchScript file is frozen.
         workspace: GiB of the GPU's memory that TensorRT may work in while it builds; all of it when None.
         contract: what the output means, a name in `contracts.CONTRACTS`.
         conf: people must score more than this; only for the contract "nms".
@@ -45,6 +46,7 @@ class ConvertOptions:
     half: bool = False
     int8: bool = False
     simplify: bool = True
+    optimize: bool = False
     workspace: float | None = None
     contract: str = "raw"
     conf: float = 0.25
@@ -77,7 +79,7 @@ class ConvertOptions:
         """Names of the options that differ from their defaults and that a format may lack."""
         return tuple(
             name
-            for name in ("dynamic", "batch", "opset", "half", "int8", "simplify", "workspace", "contract")
+            for name in ("dynamic", "batch", "opset", "half", "int8", "simplify", "optimize", "workspace", "contract")
             if getattr(self, name) != getattr(ConvertOptions, name)
         )
 

@@ -48,6 +48,7 @@ class ExportSettings:
     half: bool = setting(False, "calculate in 16 bit; input and output stay in 32")
     int8: bool = setting(False, "calculate in 8 bit; input and output stay in 32")
     simplify: bool = setting(True, "simplify the graph")
+    optimize: bool = setting(False, "with torchscript: freeze the file, so that it opens faster and is smaller")
     workspace: float | None = setting(
         None, "with engine: GiB of GPU memory that TensorRT may work in; all if empty", least=0
     )
@@ -139,7 +140,20 @@ def _options(settings: ExportSettings) -> dict[str, object]:
     """The arguments of `pose_export.export` that the words stand for."""
     from pose_cli.sizes import input_size
 
-    same = ("dynamic", "batch", "opset", "half", "int8", "simplify", "nms", "conf", "iou", "max_det", "force")
+    same = (
+        "dynamic",
+        "batch",
+        "opset",
+        "half",
+        "int8",
+        "simplify",
+        "optimize",
+        "nms",
+        "conf",
+        "iou",
+        "max_det",
+        "force",
+    )
     return {
         **{name: getattr(settings, name) for name in same},
         "imgsz": input_size(settings.imgsz),
