@@ -206,7 +206,7 @@ FORMATS: tuple[Format, ...] = (
         run_extra="tensorflow",
         convert_needs=("pose_nn", "torch", "onnx", "onnxslim", "tensorflow"),
         run_needs=("tensorflow",),
-        contracts=("raw", "rows", "normalised", "heads"),
+        contracts=("raw", "nms", "rows", "normalised", "heads"),
         parts=("saved_model.pb",),
     ),
     Format(
@@ -221,7 +221,7 @@ FORMATS: tuple[Format, ...] = (
         run_extra="tensorflow",
         convert_needs=("pose_nn", "torch", "onnx", "onnxslim", "tensorflow"),
         run_needs=("tensorflow",),
-        contracts=("raw", "rows", "normalised", "heads"),
+        contracts=("raw", "nms", "rows", "normalised", "heads"),
     ),
     Format(
         name="tflite",
@@ -235,7 +235,7 @@ FORMATS: tuple[Format, ...] = (
         run_extra="litert",
         convert_needs=("pose_nn", "torch", "onnx", "onnxslim", "tensorflow"),
         run_needs=("ai_edge_litert",),
-        contracts=("raw", "rows", "normalised", "heads"),
+        contracts=("raw", "nms", "rows", "normalised", "heads"),
     ),
     Format(
         name="edgetpu",

@@ -213,7 +213,7 @@ def _point_columns(rows: NDArray[np.float32], card: ModelCard) -> NDArray[np.flo
 
 def _score_columns(rows: NDArray[np.float32], card: ModelCard) -> NDArray[np.float32]:
     """Class scores and, where there are any, keypoint scores: (n, C + K) or (n, C)."""
-    visible = _keypoints(rows, card)[..., 2:].reshape(len(rows), -1)
+    visible = _keypoints(rows, card)[..., 2:].reshape(len(rows), card.kpt_shape[0] * (card.keypoint_dims - 2))
     return np.concatenate([rows[:, 4 : 4 + len(card.names)], visible], axis=1)
 
 

@@ -31,11 +31,11 @@ def select_in_graph(rows: Tensor, *, classes: int, conf: float, iou: float, max_
     count = count_candidates(conf=conf, max_det=max_det)
     scores, candidates = _pick_candidates(rows, classes=classes, count=count)
     boxes, points = candidates[:, :, :4], candidates[:, :, 4 + classes :]
-    labels = candidates[:, :, 4 : 4 + classes].argmax(dim=2).to(rows)
+    labels = candidates[:, :, 4 : 4 + classes].argmax(dim=2, keepdim=True).to(rows)
     sure = (scores > conf).to(rows)
-    covers = _cover(boxes, _find_places(sure), labels if classes > 1 else None, iou=iou)
+    covers = _cover(boxes, _find_places(sure).unsqueeze(2), labels if classes > 1 else None, iou=iou)
     scores, order = (scores * _suppress(sure, covers)).topk(max_det, dim=1)
-    best = _take(torch.cat((boxes, labels.unsqueeze(2), points), dim=2), order)
+    best = _take(torch.cat((boxes, labels, points), dim=2), order)
     found = torch.cat((best[:, :, :4], scores.unsqueeze(2), best[:, :, 4:]), dim=2)
     return found * (scores > 0).to(rows).unsqueeze(2)
 
@@ -76,7 +76,7 @@ def _take(rows: Tensor, order: Tensor) -> Tensor:
 
 def _cover(boxes: Tensor, places: Tensor, labels: Tensor | None, *, iou: float) -> Tensor:
     """(B, n, n), 1 where row i covers the later column j by more than iou, both of one class."""
-    left, top, right, bottom = boxes.unbind(2)
+    left, top, right, bottom = (boxes[:, :, side : side + 1] for side in range(4))
     widths = _compare(right, torch.minimum) - _compare(left, torch.maximum)
     heights = _compare(bottom, torch.minimum) - _compare(top, torch.maximum)
     shared = widths.clamp(min=0) * heights.clamp(min=0)
@@ -89,5 +89,5 @@ def _cover(boxes: Tensor, places: Tensor, labels: Tensor | None, *, iou: float) 
 
 
 def _compare(numbers: Tensor, how: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    """Each of (B, n) numbers with each, (B, n, n)."""
-    return how(numbers.unsqueeze(2), numbers.unsqueeze(1))
+    """Each of (B, n, 1) numbers with each, (B, n, n)."""
+    return how(numbers, numbers.transpose(1, 2))

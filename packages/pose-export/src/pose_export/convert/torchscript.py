@@ -21,7 +21,8 @@ def convert(net: PoseNet, card: ModelCard, target: Path, options: ConvertOptions
     Args:
         net: in eval mode on the CPU, float32; it is left as it is.
         card: with the size, batch and precision that the file will have.
-        options: `half`, `contract` and `optimize` are read; a traced network takes any size, whether the card promises it or not.
+        options: `half`, `contract` and `optimize` are read; a traced network takes any size, whether the card
+            promises it or not.
 
     Returns:
         The card with torch's version among its facts.
