@@ -172,3 +172,15 @@ def test_optimised_torchscript_gives_the_same_and_is_smaller(
 def test_only_torchscript_is_optimised(net: PoseNet, card: ModelCard, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"format 'onnx' takes the options .*; got 'optimize'; leave it out"):
         export((net, card), output=tmp_path / "a.onnx", optimize=True)
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_native_file_is_also_written_for_plain_torch(
+    half: bool, net: PoseNet, card: ModelCard, noise: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    output = tmp_path / "best.pt"
+    result = export((net, card), format="safetensors", output=output, half=half, images=list(noise), force=half)
+    opened = torch.load(output, weights_only=True)
+    kinds = {tensor.dtype for key in opened if isinstance(opened[key], dict) for tensor in opened[key].values()}
+    assert (torch.float16 in kinds, result.path) == (half, output)
+    assert load_runtime(output).card.precision == result.card.precision

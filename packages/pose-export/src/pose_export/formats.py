@@ -37,7 +37,7 @@ class Format:
         run_extra: the extra that installs what running needs; "" when the base install does.
         convert_needs: modules that the conversion imports.
         run_needs: modules that running imports.
-        also: other suffixes that are read, not written.
+        also: other suffixes that are read, and written where the output is called so.
         contracts: what its output may mean, of those in `contracts.CONTRACTS`.
         parts: files that a folder of this format always has; empty for formats of one file.
         int8_needs: modules that a conversion to 8 bit imports besides.
@@ -290,7 +290,7 @@ def make_table() -> str:
     head = ("format", "file", "options", "contracts", "install to make it", "install to run it")
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in FORMATS:
-        reads = f", reads {' '.join(f'`{suffix}`' for suffix in row.also)}" if row.also else ""
+        reads = f", also {' '.join(f'`{suffix}`' for suffix in row.also)}" if row.also else ""
         cells = (
             f"`{row.name}`",
             f"`{row.suffix}{'/' if row.folder else ''}`{reads}",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ALL = "all"
 CALIBRATION_IMAGES = 128
+COMPARED_IMAGES = 64  # of a folder; each goes through the network and through every file
 _NAMES = ", ".join(row.name for row in FORMATS)
 HELP = """Turn a file of weights into another format and check the result.
 
@@ -60,6 +61,7 @@ class ExportSettings:
     calibration: str = setting("", "with int8: folder of images to measure ranges on; those of data when empty")
     max_ap_drop: float | None = setting(None, "with int8 and data: points of AP that may be lost", least=0, most=100)
     data: str = setting("", "data YAML, or 'people': also compare AP on its validation images")
+    images: str = setting("", "image, folder or pattern to compare on; drawn people when empty")
     force: bool = setting(False, "hand over a file that differs too much; its card says so")
 
 
@@ -160,6 +162,7 @@ def _options(settings: ExportSettings) -> dict[str, object]:
         "contract": settings.contract or None,
         "max_ap_drop": settings.max_ap_drop,
         "workspace": settings.workspace,
+        "images": _read_images(settings.images) if settings.images else None,
         "calibration": _calibration(settings) if settings.int8 else None,
         "measure_ap": measure_ap(settings.data) if settings.data else None,
     }
@@ -173,6 +176,13 @@ def measure_ap(data: str) -> Callable[[Predictor], float]:
     from pose_cli.validation import measure
 
     return lambda predictor: measure(predictor.runtime, data=data, rect=False).pose.map
+
+
+def _read_images(source: str) -> list[NDArray[np.uint8]]:
+    """Read the first images of a source, to compare files with their network on."""
+    from pose_data import open_source
+
+    return [frame.image for frame, _ in zip(open_source(source), range(COMPARED_IMAGES), strict=False)]
 
 
 def _calibration(settings: ExportSettings) -> object:

@@ -205,7 +205,7 @@ def _transpose(operation: Operation[Map]) -> Map:
 
 def _cast(operation: Operation[Map]) -> Map:
     """Change the kind of numbers; whole ones have 32 bits in all of TensorFlow's family."""
-    kinds = {onnx.TensorProto.FLOAT: tf.float32, onnx.TensorProto.INT64: tf.int32}
+    kinds = {int(onnx.TensorProto.FLOAT): tf.float32, int(onnx.TensorProto.INT64): tf.int32}
     return Map(tf.cast(_first(operation.operands[0]), kinds[operation.node.integer("to", 0)]))
 
 
