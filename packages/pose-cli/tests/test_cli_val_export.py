@@ -56,6 +56,17 @@ def test_export_writes_the_file_and_prints_how_far_it_is_from_the_network(run, w
     assert str(target) in outcome.out
 
 
+def test_files_are_compared_on_images_of_ones_own(run, weights, tmp_path) -> None:
+    import cv2
+
+    for i in range(3):
+        cv2.imwrite(str(tmp_path / f"{i}.png"), np.full((48, 64, 3), 80 * i, np.uint8))
+    target = tmp_path / "out.torchscript"
+    outcome = run("export", weights, "format=torchscript", f"output={target}", f"images={tmp_path}")
+    assert outcome.status == 0
+    assert "compared with the network on 3 images" in outcome.out
+
+
 def test_weights_that_come_along_pass_in_16_and_8_bit_but_not_with_ranges_of_nothing(run, tmp_path) -> None:
     import cv2
 

@@ -10,14 +10,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pose_data import ExportError, ModelCard, cxcywh_from_xyxy, select
-from pose_export import CONTRACTS, ExportResult, get_format, load, load_runtime
+from pose_export import CONTRACTS, ExportResult, export, get_format, load, load_runtime
 from pose_export.contracts import output_shapes, to_raw
-from pose_export.options import ConvertOptions
+from pose_export.options import CANDIDATES, ConvertOptions
+
+if TYPE_CHECKING:
+    from pose_nn import PoseNet
 
 Exported = Callable[..., ExportResult]
 Outputs = list[NDArray[np.float32]]
@@ -157,23 +161,64 @@ def test_names_and_shapes_in_the_file_are_those_of_the_contract(exported: Export
     assert list(found)[:3] == ["boxes_8", "scores_8", "keypoints_8"]
 
 
-def test_selection_in_the_graph_is_the_greedy_one() -> None:
+@pytest.mark.parametrize(("conf", "anchors"), [(0.3, 400), (0.25, 600), (0.1, 1100), (0.0, 500)])
+def test_selection_in_the_graph_is_the_greedy_one(conf: float, anchors: int) -> None:
     torch = pytest.importorskip("torch")
     pytest.importorskip("pose_nn")
     from pose_export.convert.nms import select_in_graph
 
     rng = np.random.default_rng(5)
-    low = rng.uniform(0, 60, (1, 400, 2))
-    rows = np.concatenate([low, low + rng.uniform(10, 40, (1, 400, 2)), rng.uniform(0, 1, (1, 400, 2))], axis=2)
-    rows = np.concatenate([rows, rng.uniform(0, 99, (1, 400, 4))], axis=2).astype(np.float32)
-    found = select_in_graph(torch.from_numpy(rows), classes=2, conf=0.3, iou=0.5, max_det=60).numpy()[0]
+    low = rng.uniform(0, 60, (2, anchors, 2))
+    scores = rng.uniform(0, 1, (2, anchors, 2))
+    rows = np.concatenate([low, low + rng.uniform(10, 40, (2, anchors, 2)), scores], axis=2)
+    rows = np.concatenate([rows, rng.uniform(0, 99, (2, anchors, 4))], axis=2).astype(np.float32)
+    found = select_in_graph(torch.from_numpy(rows), classes=2, conf=conf, iou=0.5, max_det=60).numpy()
     raw = rows.transpose(0, 2, 1).copy()
     raw[:, :4] = cxcywh_from_xyxy(rows[..., :4]).transpose(0, 2, 1)
-    (expected,) = select(raw, num_classes=2, keypoint_dims=2, conf=0.3, iou=0.5, max_det=60)
-    assert len(expected) == 60
-    np.testing.assert_allclose(found[:, :4], expected.boxes, atol=1e-4)
-    np.testing.assert_array_equal(found[:, 5], expected.labels)
-    np.testing.assert_allclose(found[:, 6:].reshape(60, 2, 2), expected.keypoints, atol=1e-4)
+    for image, expected in zip(
+        found, select(raw, num_classes=2, keypoint_dims=2, conf=conf, iou=0.5, max_det=60), strict=True
+    ):
+        assert len(expected) == 60
+        np.testing.assert_allclose(image[:, :4], expected.boxes, atol=1e-4)
+        np.testing.assert_array_equal(image[:, 5], expected.labels)
+        np.testing.assert_allclose(image[:, 6:].reshape(60, 2, 2), expected.keypoints, atol=1e-4)
+
+
+def test_selection_takes_no_room_in_a_file(exported: Exported) -> None:
+    onnx = pytest.importorskip("onnx")
+    sizes = [
+        max(np.prod(tensor.dims) for tensor in model.graph.initializer if "conv" not in tensor.name)
+        for model in (onnx.load(exported("onnx", contract=contract).path) for contract in ("rows", "nms"))
+    ]
+    assert sizes[1] <= max(sizes[0], CANDIDATES)  # and not CANDIDATES times CANDIDATES
+
+
+@pytest.mark.parametrize("options", [{"imgsz": 320}, {"imgsz": 64, "dynamic": True}])
+def test_threshold_that_lets_more_pass_than_are_compared_is_refused(
+    options: dict[str, Any], net: PoseNet, card: ModelCard, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxslim")
+    with pytest.raises(ExportError, match=r"conf must be at least 0.1 .* 1024 best of .* anchors; got 0.001; raise"):
+        export((net, card), output=tmp_path / "a.onnx", nms=True, conf=0.001, **options)
+
+
+def test_low_threshold_is_fine_where_all_anchors_are_compared(
+    net: PoseNet, card: ModelCard, noise: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxslim")
+    pytest.importorskip("onnxruntime")
+    made = export((net, card), output=tmp_path / "a.onnx", nms=True, conf=0.0, images=list(noise), opset=11)
+    assert made.status == "passed"
+
+
+@pytest.mark.parametrize("name", ["onnx", "torchscript", "openvino"])
+def test_selecting_file_of_any_size_takes_several_images(
+    name: str, exported: Exported, noise: NDArray[np.uint8]
+) -> None:
+    runtime = load_runtime(exported(name, contract="nms", dynamic=True).path)
+    both, first = runtime(noise), runtime(noise[:1])
+    np.testing.assert_allclose(both[:1], first, atol=0.01)
+    assert np.abs(both[1] - both[0]).max() > 1
 
 
 def test_nobody_leaves_rows_of_zeros() -> None:

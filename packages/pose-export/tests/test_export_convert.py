@@ -6,12 +6,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pose_data import ModelCard
+from pose_data import ExportError, ModelCard
 from pose_export import FORMATS, ExportResult, export, load, load_runtime
 
 if TYPE_CHECKING:
@@ -154,3 +154,33 @@ def test_predictions_with_an_onnx_file_need_no_torch(exported: Exported) -> None
     )
     seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert seen.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("options", [{}, {"half": True}, {"dynamic": True, "nms": True}], ids=["plain", "half", "nms"])
+def test_optimised_torchscript_gives_the_same_and_is_smaller(
+    options: dict[str, Any], net: PoseNet, card: ModelCard, noise: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    made = [
+        export((net, card), format="torchscript", output=tmp_path / f"{name}.torchscript", images=list(noise), **asked)
+        for name, asked in (("usual", options), ("optimised", {**options, "optimize": True}))
+    ]
+    usual, optimised = (load_runtime(result.path)(noise[:1]) for result in made)
+    np.testing.assert_allclose(optimised, usual, atol=1e-4)
+    assert (made[1].status, made[1].megabytes < made[0].megabytes) == ("passed", True)
+
+
+def test_only_torchscript_is_optimised(net: PoseNet, card: ModelCard, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"format 'onnx' takes the options .*; got 'optimize'; leave it out"):
+        export((net, card), output=tmp_path / "a.onnx", optimize=True)
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_native_file_is_also_written_for_plain_torch(
+    half: bool, net: PoseNet, card: ModelCard, noise: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    output = tmp_path / "best.pt"
+    result = export((net, card), format="safetensors", output=output, half=half, images=list(noise), force=half)
+    opened = torch.load(output, weights_only=True)
+    kinds = {tensor.dtype for key in opened if isinstance(opened[key], dict) for tensor in opened[key].values()}
+    assert (torch.float16 in kinds, result.path) == (half, output)
+    assert load_runtime(output).card.precision == result.card.precision

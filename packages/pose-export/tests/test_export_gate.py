@@ -118,7 +118,7 @@ def test_ap_of_a_selecting_file_is_compared_behind_the_same_selection(
 def test_refusal_for_more_candidates_than_the_graph_compares_advises_a_higher_conf(
     net: PoseNet, card: ModelCard, noise: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pose_export.gate.CANDIDATES", 40)
+    monkeypatch.setattr("pose_export.options.MOST_CANDIDATES", 40)  # what a conf below the usual one compares
     words = r"In one image 84 anchors score above conf=0, of which the file compares the best 40: take a higher conf"
     with pytest.raises(ExportError, match=words) as caught:
         export(

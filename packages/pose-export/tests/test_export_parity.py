@@ -107,6 +107,13 @@ def test_a_file_that_selects_has_no_levels(card: ModelCard, planted: NDArray[np.
     assert compare_runs(make_run(planted, person()), selected, replace(card, contract="nms")).weakest == 1.0
 
 
+def test_a_file_that_selects_nobody_is_a_miss_and_no_crash(card: ModelCard, planted: NDArray[np.float32]) -> None:
+    nobody = make_run(np.zeros((1, 14, 20), np.float32), Poses.empty(3))
+    parity = compare_runs(make_run(planted, person()), nobody, replace(card, contract="nms"))
+    assert (parity.anchors, parity.people, parity.people_matched) == (0, 1, 0)
+    assert find_misses(parity, "float32")
+
+
 def test_person_that_only_the_file_sees_matters(card: ModelCard, planted: NDArray[np.float32]) -> None:
     raw = np.zeros((1, 14, 300), np.float32)
     raw[0, 4, :100] = 0.01  # the best hundred, which are compared in any case

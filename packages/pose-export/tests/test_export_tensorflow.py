@@ -33,6 +33,15 @@ def test_file_gives_what_the_network_gives(
 
 
 @pytest.mark.parametrize("name", FORMATS)
+def test_people_are_selected_in_the_file(name: str, exported: Exported, noise: NDArray[np.uint8]) -> None:
+    result = exported(name, contract="nms")
+    found, expected = load(result.path)(noise[0]), load(exported(name).path)(noise[0])
+    assert result.status == "passed"
+    assert len(found) == len(expected) > 0
+    np.testing.assert_allclose(found.keypoints, expected.keypoints, atol=0.01)
+
+
+@pytest.mark.parametrize("name", FORMATS)
 def test_card_is_read_back(name: str, exported: Exported) -> None:
     result = exported(name)
     assert load_runtime(result.path).card == result.card

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -62,6 +62,27 @@ def test_file_gives_what_the_network_gives(contract: str, exported: Exported, no
     np.testing.assert_allclose(
         load_runtime(result.path)(noise), load_runtime(expected.path)(noise), rtol=1e-4, atol=0.01
     )
+
+
+@pytest.mark.parametrize("options", [{}, {"batch": 2}, {"half": True}, {"conf": 0.1, "iou": 0.5, "max_det": 20}])
+def test_people_selected_in_the_file_are_the_greedy_ones(
+    options: dict[str, Any], net: PoseNet, card: ModelCard, noise: NDArray[np.uint8], exported: Exported, tmp_path: Path
+) -> None:
+    output = tmp_path / "best.tflite"
+    result = export((net, card), format="tflite", output=output, images=list(noise), nms=True, **options)
+    assert (result.status, result.card.contract) == ("passed", "nms")
+    thresholds = {name: options[name] for name in ("conf", "iou", "max_det") if name in options}
+    found, expected = (
+        load(path, **thresholds)(noise[0]) for path in (output, exported("tflite", half="half" in options).path)
+    )
+    assert len(found) == len(expected) > 0
+    np.testing.assert_allclose(found.boxes, expected.boxes, atol=0.01)
+    np.testing.assert_allclose(found.keypoints, expected.keypoints, atol=0.01)
+
+
+def test_eight_bits_are_refused_with_selection(export_int8: ExportInt8) -> None:
+    with pytest.raises(ExportError, match="int8 must come without nms in TFLite; got both; take half=True"):
+        export_int8("tflite", contract="nms")
 
 
 def test_sixteen_bits_halve_the_file_and_keep_the_pose(exported: Exported) -> None:

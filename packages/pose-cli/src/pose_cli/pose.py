@@ -245,6 +245,7 @@ class Pose:
         half: bool = False,
         int8: bool = False,
         simplify: bool = True,
+        optimize: bool = False,
         workspace: float | None = None,
         nms: bool = False,
         contract: str | None = None,
@@ -263,6 +264,7 @@ class Pose:
             half: calculate in 16 bit.
             int8: calculate in 8 bit.
             simplify: simplify the graph.
+            optimize: with torchscript, freeze the file.
             workspace: GiB of GPU memory that TensorRT may work in; all of it when None.
             nms: select people inside the file.
             contract: what the output means; the format's usual when None.
@@ -289,6 +291,7 @@ class Pose:
             half=half,
             int8=int8,
             simplify=simplify,
+            optimize=optimize,
             workspace=workspace,
             nms=nms,
             contract=contract,

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from pose_data import ExportError, ModelCard, PoseError, Predictor, check_imgsz, nearest_key
 
 from pose_export.calibrate import gather_calibration
+from pose_export.contracts import count_anchors
 from pose_export.formats import Format, check_contract, check_options, get_format
 from pose_export.gate import Reference, RefusedError, Verdict, judge
-from pose_export.options import MAX_DET, ConvertOptions, check_companions
+from pose_export.options import MAX_DET, ConvertOptions, check_companions, check_conf
 from pose_export.parity import Parity
 from pose_export.places import choose_target, disk_is_full, measure_size, new_output, read_stamp
 from pose_export.requirements import require_modules
@@ -72,6 +73,7 @@ def export(
     half: bool = False,
     int8: bool = False,
     simplify: bool = True,
+    optimize: bool = False,
     workspace: float | None = None,
     nms: bool = False,
     contract: str | None = None,
@@ -99,10 +101,11 @@ def export(
         half: whether layers calculate in 16 bit; input, decode and output stay in float32.
         int8: whether layers calculate in 8 bit; input, decode and output stay in float32.
         simplify: whether the graph is simplified.
+        optimize: with torchscript, whether weights become constants of the code and what nothing reads is dropped.
         workspace: GiB of the GPU's memory that TensorRT may work in while it builds; all of it when None.
         nms: whether people are selected inside the file; the same as contract="nms".
         contract: what the output means, a name in `CONTRACTS`; "raw" when None.
-        conf: people must score more than this; only with nms.
+        conf: people must score more than this; only with nms, and then from 0.1 unless the input is small.
         iou: overlap from which on two boxes are one person; only with nms.
         max_det: most people per image; only with nms.
         images: (H, W, 3) uint8 RGB to compare on; drawn people when None.
@@ -132,6 +135,7 @@ def export(
         half=half,
         int8=int8,
         simplify=simplify,
+        optimize=optimize,
         workspace=workspace,
         contract=_choose_contract(contract, nms=nms, usual=usual.contracts[0]),
         conf=conf,
@@ -150,6 +154,7 @@ def export(
     source = read_source(checkpoint)
     _check_kept(options, source.net)
     size = check_imgsz(source.card.imgsz if imgsz is None else imgsz, stride=source.card.stride)
+    check_conf(options, anchors=count_anchors(size, stride=source.card.stride))
     images_8_bit = gather_calibration(calibration, size, tell=tell) if int8 else None
     options = replace(options, imgsz=size, calibration=images_8_bit)
     job = _Job(source, row, target, stamp, Reference(source.net, images=images, measure_ap=measure_ap), tell)

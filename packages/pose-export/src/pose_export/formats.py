@@ -37,7 +37,7 @@ class Format:
         run_extra: the extra that installs what running needs; "" when the base install does.
         convert_needs: modules that the conversion imports.
         run_needs: modules that running imports.
-        also: other suffixes that are read, not written.
+        also: other suffixes that are read, and written where the output is called so.
         contracts: what its output may mean, of those in `contracts.CONTRACTS`.
         parts: files that a folder of this format always has; empty for formats of one file.
         int8_needs: modules that a conversion to 8 bit imports besides.
@@ -123,7 +123,7 @@ FORMATS: tuple[Format, ...] = (
         name="torchscript",
         suffix=".torchscript",
         title="TorchScript, for torch in Python and C++ without this project",
-        options=("imgsz", "dynamic", "batch", "half", "contract"),
+        options=("imgsz", "dynamic", "batch", "half", "optimize", "contract"),
         run_options=("threads", "card"),
         converter="pose_export.convert.torchscript",
         runtime="pose_export.run.torchscript",
@@ -212,7 +212,7 @@ FORMATS: tuple[Format, ...] = (
         run_extra="tensorflow",
         convert_needs=("pose_nn", "torch", "onnx", "onnxslim", "tensorflow"),
         run_needs=("tensorflow",),
-        contracts=("raw", "rows", "normalised", "heads"),
+        contracts=("raw", "nms", "rows", "normalised", "heads"),
         parts=("saved_model.pb",),
         on_cpu=True,
     ),
@@ -228,7 +228,7 @@ FORMATS: tuple[Format, ...] = (
         run_extra="tensorflow",
         convert_needs=("pose_nn", "torch", "onnx", "onnxslim", "tensorflow"),
         run_needs=("tensorflow",),
-        contracts=("raw", "rows", "normalised", "heads"),
+        contracts=("raw", "nms", "rows", "normalised", "heads"),
         on_cpu=True,
     ),
     Format(
@@ -243,7 +243,7 @@ FORMATS: tuple[Format, ...] = (
         run_extra="litert",
         convert_needs=("pose_nn", "torch", "onnx", "onnxslim", "tensorflow"),
         run_needs=("ai_edge_litert",),
-        contracts=("raw", "rows", "normalised", "heads"),
+        contracts=("raw", "nms", "rows", "normalised", "heads"),
         on_cpu=True,
     ),
     Format(
@@ -302,7 +302,7 @@ def make_table() -> str:
     head = ("format", "file", "options", "contracts", "install to make it", "install to run it")
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in FORMATS:
-        reads = f", reads {' '.join(f'`{suffix}`' for suffix in row.also)}" if row.also else ""
+        reads = f", also {' '.join(f'`{suffix}`' for suffix in row.also)}" if row.also else ""
         cells = (
             f"`{row.name}`",
             f"`{row.suffix}{'/' if row.folder else ''}`{reads}",

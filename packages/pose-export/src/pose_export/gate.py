@@ -13,7 +13,7 @@ from pose_data import ExportError, ModelCard, Predictor, Runtime
 
 from pose_export.bounds import find_misses
 from pose_export.formats import Format
-from pose_export.options import CANDIDATES, RunOptions
+from pose_export.options import RunOptions, count_candidates
 from pose_export.parity import Parity, Run, compare_runs, run_images
 from pose_export.selecting import SelectingRuntime, read_thresholds
 
@@ -176,7 +176,8 @@ def _advise(reference: Reference, card: ModelCard, row: Format) -> str:
 
 def _advise_conf(reference: Reference, card: ModelCard) -> str:
     """Say that more anchors are above conf than the graph looks at; "" where they aren't."""
-    count, most = reference.count_candidates(card), max(CANDIDATES, int(card.facts["max_det"]))
+    most = count_candidates(conf=float(card.facts["conf"]), max_det=int(card.facts["max_det"]))
+    count = reference.count_candidates(card)
     if count <= most:
         return ""
     return (

@@ -34,7 +34,7 @@ def choose_target(checkpoint: Path | None, output: Path | str | None, row: Forma
     target = Path(output)
     if target.is_dir() and not row.folder:
         raise ExportError(f"output must be a file; got the folder {target}; use {target / ('best' + row.suffix)}")
-    if not target.name.endswith(row.suffix):
+    if not target.name.endswith((row.suffix, *row.also)):
         better = target.with_name(target.stem + row.suffix)
         raise ExportError(f"output must end in {row.suffix} for format '{row.name}'; got {target}; use {better}")
     if checkpoint is not None and target.resolve() == checkpoint.resolve():

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ALL = "all"
 CALIBRATION_IMAGES = 128
+COMPARED_IMAGES = 64  # of a folder; each goes through the network and through every file
 _NAMES = ", ".join(row.name for row in FORMATS)
 HELP = """Turn a file of weights into another format and check the result.
 
@@ -48,6 +49,7 @@ class ExportSettings:
     half: bool = setting(False, "calculate in 16 bit; input and output stay in 32")
     int8: bool = setting(False, "calculate in 8 bit; input and output stay in 32")
     simplify: bool = setting(True, "simplify the graph")
+    optimize: bool = setting(False, "with torchscript: freeze the file, so that it opens faster and is smaller")
     workspace: float | None = setting(
         None, "with engine: GiB of GPU memory that TensorRT may work in; all if empty", least=0
     )
@@ -59,6 +61,7 @@ class ExportSettings:
     calibration: str = setting("", "with int8: folder of images to measure ranges on; those of data when empty")
     max_ap_drop: float | None = setting(None, "with int8 and data: points of AP that may be lost", least=0, most=100)
     data: str = setting("", "data YAML, or 'people': also compare AP on its validation images")
+    images: str = setting("", "image, folder or pattern to compare on; drawn people when empty")
     force: bool = setting(False, "hand over a file that differs too much; its card says so")
 
 
@@ -140,13 +143,27 @@ def _options(settings: ExportSettings) -> dict[str, object]:
     """The arguments of `pose_export.export` that the words stand for."""
     from pose_cli.sizes import input_size
 
-    same = ("dynamic", "batch", "opset", "half", "int8", "simplify", "nms", "conf", "iou", "max_det", "force")
+    same = (
+        "dynamic",
+        "batch",
+        "opset",
+        "half",
+        "int8",
+        "simplify",
+        "optimize",
+        "nms",
+        "conf",
+        "iou",
+        "max_det",
+        "force",
+    )
     return {
         **{name: getattr(settings, name) for name in same},
         "imgsz": input_size(settings.imgsz),
         "contract": settings.contract or None,
         "max_ap_drop": settings.max_ap_drop,
         "workspace": settings.workspace,
+        "images": _read_images(settings.images) if settings.images else None,
         "calibration": _calibration(settings),
         "measure_ap": measure_ap(settings.data) if settings.data else None,
     }
@@ -160,6 +177,13 @@ def measure_ap(data: str) -> Callable[[Predictor], float]:
     from pose_cli.validation import measure
 
     return lambda predictor: measure(predictor.runtime, data=data, rect=False).pose.map
+
+
+def _read_images(source: str) -> list[NDArray[np.uint8]]:
+    """Read the first images of a source, to compare files with their network on."""
+    from pose_data import open_source
+
+    return [frame.image for frame, _ in zip(open_source(source), range(COMPARED_IMAGES), strict=False)]
 
 
 def _calibration(settings: ExportSettings) -> object:

@@ -21,7 +21,7 @@ class Node:
 
     Args:
         name: its own, such as "/model.0/conv/Conv".
-        kind: such as "Conv".
+        kind: such as "Conv", or "TopK:1" for the second result of an operation that has several.
         inputs: names of tensors; "" for one that is left out.
         output: name of its result.
         attributes: by name.
@@ -116,12 +116,12 @@ def read_graph(model: onnx.ModelProto) -> Graph:
     """Take an ONNX graph apart that was made with a fixed size and simplified.
 
     Raises:
-        ExportError: a dimension without a length, or a node with several results.
+        ExportError: a dimension without a length.
     """
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     (images,) = (entry for entry in model.graph.input if entry.name not in constants)
     return Graph(
-        tuple(_read_node(node) for node in model.graph.node),
+        tuple(part for node in model.graph.node for part in _read_node(node)),
         constants,
         input=images.name,
         input_shape=_fixed_shape(images),
@@ -201,11 +201,14 @@ def target_shape(operation: Operation[Value], before: Sequence[int]) -> tuple[in
     return tuple(asked)
 
 
-def _read_node(node: onnx.NodeProto) -> Node:
-    if len(node.output) != 1:
-        raise ExportError(f"every node of the graph must have one result; got {node.op_type} with {len(node.output)}")
+def _read_node(node: onnx.NodeProto) -> tuple[Node, ...]:
+    """One node per result; where there are several they are called "TopK:0", "TopK:1"."""
     attributes = {entry.name: _read_attribute(entry) for entry in node.attribute}
-    return Node(node.name, node.op_type, tuple(node.input), node.output[0], attributes)
+    kinds = [node.op_type] if len(node.output) == 1 else [f"{node.op_type}:{i}" for i in range(len(node.output))]
+    return tuple(
+        Node(node.name, kind, tuple(node.input), output, attributes)
+        for kind, output in zip(kinds, node.output, strict=True)
+    )
 
 
 def _read_attribute(entry: onnx.AttributeProto) -> Attribute:

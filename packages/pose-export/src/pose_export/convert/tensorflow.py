@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
+import onnx
 import tensorflow as tf
 from numpy.typing import NDArray
 from pose_data import ExportError
@@ -84,7 +85,8 @@ def scope_of(layer: str) -> str:
 def _first(value: Operand) -> tf.Tensor:
     """A tensor with its axes where ONNX has them."""
     if not isinstance(value, Map):
-        return tf.constant(value)
+        assert value is not None
+        return tf.constant(value.astype(np.int32) if value.dtype == np.int64 else value)
     return tf.transpose(value.tensor, _TO_FIRST) if value.last else value.tensor
 
 
@@ -201,13 +203,63 @@ def _transpose(operation: Operation[Map]) -> Map:
     return Map(tf.transpose(_first(operation.operands[0]), operation.node.integers("perm", ())))
 
 
+def _cast(operation: Operation[Map]) -> Map:
+    """Change the kind of numbers; whole ones have 32 bits in all of TensorFlow's family."""
+    kinds = {int(onnx.TensorProto.FLOAT): tf.float32, int(onnx.TensorProto.INT64): tf.int32}
+    return Map(tf.cast(_first(operation.operands[0]), kinds[operation.node.integer("to", 0)]))
+
+
+def _clip(operation: Operation[Map]) -> Map:
+    if len(operation.operands) > 2 and operation.operands[2] is not None:
+        raise ExportError(f"clipping must have a lower end only; '{operation.node.output}' has an upper one")
+    return Map(tf.maximum(_first(operation.operands[0]), _first(operation.operands[1])))
+
+
+def _take_best(operation: Operation[Map]) -> tuple[tf.Tensor, tf.Tensor]:
+    """The best of each row and where they are; of equal ones the first."""
+    best = tf.math.top_k(_first(operation.operands[0]), operation.numbers(1)[0])
+    return best.values, best.indices
+
+
+def _gather(operation: Operation[Map]) -> Map:
+    rows, places = (_first(value) for value in operation.operands)
+    return Map(tf.gather(rows, places, axis=operation.node.integer("axis", 0)))
+
+
+def _find_largest(operation: Operation[Map]) -> Map:
+    node, tensor = operation.node, _first(operation.operands[0])
+    places = tf.argmax(tensor, axis=node.integer("axis", 0), output_type=tf.int32)
+    return Map(tf.expand_dims(places, node.integer("axis", 0)) if node.integer("keepdims", 1) else places)
+
+
+def _reduce_max(operation: Operation[Map]) -> Map:
+    node = operation.node
+    kept = bool(node.integer("keepdims", 1))
+    return Map(tf.reduce_max(_first(operation.operands[0]), node.integers("axes", ()), keepdims=kept))
+
+
+def _unsqueeze(operation: Operation[Map]) -> Map:
+    return Map(tf.expand_dims(_first(operation.operands[0]), operation.numbers(1)[0]))
+
+
 TABLE: Table[Map] = {
     "Add": _elementwise(tf.add),
+    "And": _elementwise(tf.logical_and),
+    "ArgMax": _find_largest,
+    "Cast": _cast,
+    "Clip": _clip,
     "Concat": _join,
     "Conv": _convolve,
     "Div": _elementwise(_divide),
+    "Gather": _gather,
+    "Greater": _elementwise(tf.greater),
+    "Less": _elementwise(tf.less),
+    "MatMul": _elementwise(tf.matmul),
+    "Max": _elementwise(tf.maximum),
     "MaxPool": _pool,
+    "Min": _elementwise(tf.minimum),
     "Mul": _elementwise(tf.multiply),
+    "ReduceMax": _reduce_max,
     "Reshape": _reshape,
     "Resize": _resize,
     "Sigmoid": _elementwise(tf.sigmoid),
@@ -215,5 +267,8 @@ TABLE: Table[Map] = {
     "Softmax": _softmax,
     "Squeeze": _squeeze,
     "Sub": _elementwise(tf.subtract),
+    "TopK:0": lambda operation: Map(_take_best(operation)[0]),
+    "TopK:1": lambda operation: Map(_take_best(operation)[1]),
     "Transpose": _transpose,
+    "Unsqueeze": _unsqueeze,
 }

@@ -21,7 +21,8 @@ def convert(net: PoseNet, card: ModelCard, target: Path, options: ConvertOptions
     Args:
         net: in eval mode on the CPU, float32; it is left as it is.
         card: with the size, batch and precision that the file will have.
-        options: `half` and `contract` are read; a traced network takes any size, whether the card promises it or not.
+        options: `half`, `contract` and `optimize` are read; a traced network takes any size, whether the card
+            promises it or not.
 
     Returns:
         The card with torch's version among its facts.
@@ -30,7 +31,8 @@ def convert(net: PoseNet, card: ModelCard, target: Path, options: ConvertOptions
     with quiet_tracing():
         module = ExportedNet(net, options)
         traced = torch.jit.trace(module, make_example(card), check_trace=False)  # type: ignore[no-untyped-call]
-        _save(traced, target, card)
+        # `optimize_for_inference` would put operations of oneDNN in, which torch can't save.
+        _save(torch.jit.freeze(traced.eval()) if options.optimize else traced, target, card)
     return card
 
 
