@@ -172,6 +172,13 @@ def test_without_pretrained_a_checkpoint_gives_its_network_alone(tiny, tmp_path)
     assert all(torch.equal(first[name], second[name]) for name in first)  # both from scratch, with one seed
 
 
+def test_an_epoch_of_fewer_images_than_the_nominal_batch_has_a_step(tiny, tmp_path):
+    still = tiny(tiny.settings(tmp_path, epochs=1, val=False, optimizer="AdamW", lr0=0.0))
+    learnt = tiny(tiny.settings(tmp_path, epochs=1, val=False, optimizer="AdamW", nbs=64))
+    first, second = load_file(still.last), load_file(learnt.last)
+    assert not torch.equal(first["model.0.conv.weight"], second["model.0.conv.weight"])
+
+
 @pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name != "auto"])
 def test_every_optimizer_steps_downhill(name):
     net = torch.nn.Conv2d(1, 1, 1)

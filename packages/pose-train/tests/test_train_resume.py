@@ -14,6 +14,8 @@ from pose_train import MessageEvent, StepEvent, TrainSettings, ValidationEvent
 from safetensors.torch import load_file
 
 EPOCHS = 3
+# three batches make a step and four an epoch, so that gradients wait from one epoch to the next
+WHOLE = {"epochs": EPOCHS, "heatmap": 1.0, "likelihood": 1.0, "batch": 2, "nbs": 6}
 can_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system can't fork")
 
 
@@ -21,12 +23,12 @@ can_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system can't
 def whole(tiny, tmp_path_factory):
     """A run that nothing interrupted, with everything that has a state of its own."""
     folder = tmp_path_factory.mktemp("whole")
-    tiny(tiny.settings(folder, epochs=EPOCHS, heatmap=1.0, likelihood=1.0, nbs=12))
+    tiny(tiny.settings(folder, **WHOLE))
     return folder / "run"
 
 
 def settings_of(tiny, folder):
-    return tiny.settings(folder, epochs=EPOCHS, heatmap=1.0, likelihood=1.0, nbs=12)
+    return tiny.settings(folder, **WHOLE)
 
 
 def die_at_write(number):
@@ -115,7 +117,7 @@ def listening():
 @pytest.mark.usefixtures("listening")
 @pytest.mark.parametrize(
     ("kind", "count", "where"),
-    [(StepEvent, 3, "in epoch 2 after step 1"), (ValidationEvent, 2, "in epoch 2 after step 2")],
+    [(StepEvent, 5, "in epoch 2 after step 1"), (ValidationEvent, 3, "in epoch 2 after step 4")],
     ids=["learning", "validating"],
 )
 def test_ctrl_c_ends_after_the_step_says_how_to_go_on_and_loses_nothing(
