@@ -4,8 +4,9 @@ import pose_train.losses
 import pytest
 import torch
 import yaml
+from pose_data import DataError, DrawnPeople
 from pose_nn import load_checkpoint
-from pose_train import MessageEvent, TrainingError
+from pose_train import MessageEvent, TrainingError, train
 from safetensors.torch import load_file
 
 
@@ -61,6 +62,23 @@ def test_a_gradient_that_is_no_number_never_reaches_the_weights(tiny, tmp_path, 
     result = tiny(tiny.settings(tmp_path, val=False, nbs=4), on_event=messages(said))
     assert any(line.startswith("the gradient is nan in epoch 1, at step 2") for line in said)
     assert all(torch.isfinite(value).all() for value in load_file(result.last).values())
+
+
+class CutOff(DrawnPeople):
+    """Drawn people whose third picture can't be read."""
+
+    def __getitem__(self, index):
+        if index == 2:
+            raise DataError("third.jpg: must be a whole image; got one that is cut off")
+        return super().__getitem__(index)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_image_that_a_worker_cannot_read_is_its_one_line(tiny, tmp_path, workers):
+    settings = tiny.settings(tmp_path, val=False, workers=workers)
+    with pytest.raises(DataError) as error:
+        train(settings, train_samples=CutOff(8, size=64, seed=1))
+    assert str(error.value) == "third.jpg: must be a whole image; got one that is cut off"
 
 
 def out_of_memory(logits):
