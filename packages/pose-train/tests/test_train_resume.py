@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from pose_data import CheckpointError, SettingsError
+from pose_data import CheckpointError, DataError, SettingsError, write_people
 from pose_nn import load_checkpoint
-from pose_train import MessageEvent, StepEvent, TrainSettings, ValidationEvent
+from pose_train import MessageEvent, StepEvent, TrainSettings, ValidationEvent, train
 from safetensors.torch import load_file
 
 EPOCHS = 3
@@ -167,6 +167,41 @@ def test_a_run_that_was_whole_before_it_was_resumed_still_knows_its_best(whole, 
     again = tiny(TrainSettings(resume=str(whole)))
     assert again.metrics is not None
     assert all(torch.equal(before[k], v) for k, v in load_file(whole / "weights" / "best.safetensors").items())
+
+
+def test_resume_with_another_setting_names_it(tiny, tmp_path):
+    done = tiny(tiny.settings(tmp_path, epochs=1, val=False))
+    with pytest.raises(SettingsError, match="goes on with epochs=1; got 4; leave it out, or begin another run with"):
+        tiny(TrainSettings(resume=str(done.run_folder), epochs=4))
+
+
+@pytest.fixture
+def run_of_files(tmp_path, monkeypatch):
+    """A run of one epoch on images in files, whose data YAML was named from beside it: its data and its folder."""
+    data = write_people(tmp_path / "people", train=4, val=2, size=64)
+    monkeypatch.chdir(data.parent)
+    plain = {"epochs": 1, "imgsz": 64, "batch": 4, "workers": 0, "device": "cpu", "plots": False}
+    done = train(TrainSettings(data=data.name, project=str(tmp_path / "run"), **plain))
+    monkeypatch.chdir(tmp_path)
+    return data, done.run_folder
+
+
+def test_a_run_goes_on_from_another_folder_than_the_one_it_was_begun_in(run_of_files):
+    _, folder = run_of_files
+    assert train(TrainSettings(resume=str(folder))).epochs == 1
+
+
+@pytest.mark.parametrize(
+    ("split", "change"), [("train", "3 images in place of 4"), ("val", "other labels")], ids=["image", "label"]
+)
+def test_a_run_does_not_go_on_with_other_images_or_labels(run_of_files, split, change):
+    data, folder = run_of_files
+    label = next((data.parent / "labels" / split).glob("*.txt"))
+    if split == "train":
+        next((data.parent / "images" / split).glob(f"{label.stem}.*")).unlink()
+    label.write_text("", encoding="utf-8")
+    with pytest.raises(DataError, match=f"the {split} images must be those that the run began with; got {change}"):
+        train(TrainSettings(resume=str(folder)))
 
 
 def test_resume_of_a_folder_without_a_run_says_what_is_missing(tiny, tmp_path):

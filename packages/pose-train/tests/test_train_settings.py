@@ -127,14 +127,19 @@ def test_words_of_any_allowed_kind_become_settings():
     words = {
         "freeze": ["0", "2"],
         "cache": "disk",
-        "resume": True,
         "pretrained": False,
         "time": "1e-2",
         "save_period": -1,
     }
     settings = make_train_settings(words, source="words")
-    assert (settings.freeze, settings.cache, settings.resume) == ((0, 2), "disk", True)
+    assert (settings.freeze, settings.cache) == ((0, 2), "disk")
     assert (settings.pretrained, settings.time) == (False, 0.01)
+    assert make_train_settings({"resume": True, "model": "last.safetensors"}, source="words").resume is True
+
+
+def test_words_beside_resume_are_refused_by_their_names():
+    with pytest.raises(SettingsError, match="with resume a run goes on with its own settings; got epochs, lr0 as well"):
+        make_train_settings({"resume": "runs/train", "epochs": 4, "lr0": 0.1}, source="train")
 
 
 def test_freeze_may_be_a_number_of_layers():
