@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from pose_nn import PoseNet, RawOutputs
@@ -42,9 +43,8 @@ class Replay:
         if hasattr(torch.autograd.graph, "set_warn_on_accumulate_grad_stream_mismatch"):
             torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
         statistics = [buffer.clone() for buffer in self._passes.buffers()]
-        replay: Callable[[Tensor], tuple[Tensor, ...]] = torch.cuda.make_graphed_callables(
-            self._passes, (images.clone(),), allow_unused_input=True
-        )
+        graphed = torch.cuda.make_graphed_callables(self._passes, (images.clone(),), allow_unused_input=True)
+        replay = cast(Callable[[Tensor], tuple[Tensor, ...]], graphed)
         with torch.no_grad():
             for buffer, before in zip(self._passes.buffers(), statistics, strict=True):
                 buffer.copy_(before)
@@ -67,5 +67,6 @@ class _Passes(nn.Module):
     def join(self, outputs: tuple[Tensor, ...], images: Tensor) -> RawOutputs:
         height, width = images.shape[2:]
         strides = self.net.strides
+        boxes, scores, keypoints = outputs
         levels = tuple((height // stride, width // stride) for stride in strides)
-        return RawOutputs(*outputs, levels, strides)
+        return RawOutputs(boxes, scores, keypoints, levels, strides)
