@@ -154,6 +154,21 @@ def test_freeze_of_a_layer_that_is_not_there_is_refused(tiny, tmp_path):
         tiny(tiny.settings(tmp_path, freeze=(23,)))
 
 
+@pytest.mark.parametrize(
+    ("freeze", "message"),
+    [(23, "must leave a layer that learns; got all 23"), (30, "must be a number of layers up to 22, of 23; got 30")],
+)
+def test_freeze_of_all_layers_or_of_more_is_refused(tiny, tmp_path, freeze, message):
+    with pytest.raises(SettingsError, match=f"^freeze: {message}"):
+        tiny(tiny.settings(tmp_path, freeze=freeze))
+
+
+@pytest.mark.parametrize("name", ["Adam", "Muon"])
+def test_a_momentum_that_never_lets_go_is_refused(tiny, tmp_path, name):
+    with pytest.raises(SettingsError, match=f"momentum must be below 1 with optimizer={name}; got 1"):
+        tiny(tiny.settings(tmp_path, optimizer=name, momentum=1.0))
+
+
 def test_pretrained_weights_are_taken_and_reported_and_named_in_the_card(tiny, tmp_path):
     start = tiny(tiny.settings(tmp_path, epochs=1, val=False))
     said = []

@@ -1,5 +1,7 @@
 """What a run does about losses that are no numbers, and about memory that is too small."""
 
+from types import SimpleNamespace
+
 import pose_train.losses
 import pytest
 import torch
@@ -7,6 +9,7 @@ import yaml
 from pose_data import DataError, DrawnPeople
 from pose_nn import load_checkpoint
 from pose_train import MessageEvent, TrainingError, train
+from pose_train.training import _Job
 from safetensors.torch import load_file
 
 
@@ -99,7 +102,15 @@ def test_stand_in_out_of_memory_in_the_first_epoch_halves_the_batch_and_learns_w
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_stand_in_out_of_memory_later_than_the_first_epoch_is_passed_on(tiny, tmp_path, monkeypatch):
+def test_stand_in_out_of_memory_later_than_the_first_epoch_is_one_line(tiny, tmp_path, monkeypatch):
     spoil(monkeypatch, {3}, out_of_memory)
-    with pytest.raises(torch.OutOfMemoryError):
+    way_out = r"make room and go on with resume=.*run, or begin again with batch=2"
+    with pytest.raises(TrainingError, match=f"^out of memory in epoch 2, with a batch of 4 at 64 px; {way_out}$"):
         tiny(tiny.settings(tmp_path, val=False))
+
+
+def test_stand_in_out_of_memory_with_several_processes_is_one_line(tiny, tmp_path):
+    job = _Job(None, SimpleNamespace(world=2), None, None)
+    run = SimpleNamespace(progress=SimpleNamespace(epoch=0), folder=SimpleNamespace(path="run"))
+    with pytest.raises(TrainingError, match="in epoch 1, with a batch of 4 on 2 processes at 64 px; make room"):
+        job._with_smaller_batch(run, tiny.settings(tmp_path), torch.OutOfMemoryError())

@@ -12,6 +12,7 @@ from pose_data import CheckpointError, Samples, SettingsError, load_settings
 from pose_train.data import RunData, open_run_data
 from pose_train.engine import Engine, make_engine, reproducible
 from pose_train.events import Listener, MessageEvent, TrainEvent
+from pose_train.failures import TrainingError
 from pose_train.interrupts import Interrupts, noted_interrupts
 from pose_train.outcome import TrainResult
 from pose_train.record import check_same_data, read_start_card
@@ -85,8 +86,11 @@ class _Job:
             raise CheckpointError(f"{folder.record}: no such file; it says what network the run has learnt with")
         check_same_data(folder.record, self.data)
         run = self._prepare(settings, make_start_again(card), folder)
-        run.go_on()
-        return run.finish()
+        try:
+            run.go_on()
+            return run.finish()
+        except torch.OutOfMemoryError as error:
+            raise _out_of_memory(run, settings, world=self.engine.world) from error
 
     def _prepare(self, settings: TrainSettings, start: Start, folder: RunFolder) -> Run:
         for note in (*start.notes, *self.data.notes):
@@ -110,11 +114,11 @@ class _Job:
         """Halve the batch; more of them add up to the nominal one.
 
         Raises:
-            OutOfMemoryError: later than in the first epoch, with a batch of one, or with several processes, of
-                which the others would wait for this one for ever.
+            TrainingError: later than in the first epoch, with a batch of one, or with several processes, of which the
+                others would wait for this one for ever.
         """
         if run.progress.epoch or settings.batch == 1 or self.engine.world > 1:
-            raise error
+            raise _out_of_memory(run, settings, world=self.engine.world) from error
         smaller = max(settings.batch // 2, 1)
         nominal = run.learner.plan.nbs
         again = f"starting again with {smaller}, which add up to {nominal} before a step"
@@ -126,6 +130,15 @@ class _Job:
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+
+def _out_of_memory(run: Run, settings: TrainSettings, *, world: int) -> TrainingError:
+    shared = f" on {world} processes" if world > 1 else ""
+    less = f"batch={settings.batch // 2}" if settings.batch > 1 else "a smaller imgsz"
+    return TrainingError(
+        f"out of memory in epoch {run.progress.epoch + 1}, with a batch of {settings.batch}{shared} at "
+        f"{settings.imgsz} px; make room and go on with resume={run.folder.path}, or begin again with {less}"
+    )
 
 
 def _as_begun(settings: TrainSettings, earlier: RunFolder) -> TrainSettings:
