@@ -133,6 +133,8 @@ def test_a_foreign_word_that_changes_nothing_is_dropped(harmless: str) -> None:
         ("mode=val", "pose val"),
         ("weights=a.pt", "model=FILE"),
         ("lr=1", "lr0=RATE"),
+        ("rect=True", "training images are square"),
+        ("cls_remap=False", "weights are taken where their shapes fit"),
     ],
 )
 def test_a_foreign_word_that_does_not_fit_says_what_to_write_instead(foreign: str, way_out: str) -> None:

@@ -11,7 +11,7 @@ from pose_train import BatchTargets, MessageEvent, PoseLoss, assign, make_batch
 from pose_train.data import OneClass, image_name, open_run_data
 from pose_train.kept_images import KeptImages, StoredImages
 from pose_train.learner import resize_batch
-from pose_train.optimizer import make_optimizer
+from pose_train.optimizer import ignored_settings, make_optimizer
 from pose_train.settings import OPTIMIZERS
 from safetensors.torch import load_file
 
@@ -161,6 +161,18 @@ def test_freeze_of_a_layer_that_is_not_there_is_refused(tiny, tmp_path):
 def test_freeze_of_all_layers_or_of_more_is_refused(tiny, tmp_path, freeze, message):
     with pytest.raises(SettingsError, match=f"^freeze: {message}"):
         tiny(tiny.settings(tmp_path, freeze=freeze))
+
+
+def test_what_auto_does_not_look_at_is_said_where_it_was_given(tiny, tmp_path):
+    said = []
+    settings = tiny.settings(tmp_path, epochs=1, val=False, lr0=0.001, momentum=0.8)
+    tiny(settings, on_event=lambda event: said.append(event.text) if isinstance(event, MessageEvent) else None)
+    assert [line for line in said if "leaves out" in line] == [
+        "optimizer=auto chooses for itself and leaves out lr0=0.001, momentum=0.8; to have it, name one, such as "
+        "optimizer=AdamW"
+    ]
+    assert ignored_settings(tiny.settings(tmp_path)) == []
+    assert ignored_settings(tiny.settings(tmp_path, optimizer="SGD", lr0=0.001)) == []
 
 
 @pytest.mark.parametrize("name", ["Adam", "Muon"])

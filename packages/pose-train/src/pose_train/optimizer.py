@@ -17,6 +17,7 @@ from pose_train.settings import TrainSettings
 NOMINAL = 64
 IMAGE_CHANNELS = 3
 SUMMED = ("SGD", "RMSProp")  # whose momentum sums gradients up; the others take means
+OWN_OF_AUTO = ("lr0", "momentum", "warmup_bias_lr")  # which it has values of its own for
 LONG_RUN = 10_000  # steps of the nominal batch; above it `auto` takes SGD
 
 
@@ -51,6 +52,16 @@ def plan_optimizer(settings: TrainSettings, *, images: int, num_classes: int) ->
     if math.ceil(images / max(settings.batch, nominal)) * settings.epochs > LONG_RUN:
         return OptimizerPlan("SGD", 0.01, nominal)
     return OptimizerPlan("AdamW", round(0.002 * 5 / (4 + num_classes), 6), settings.nbs or settings.batch)
+
+
+def ignored_settings(settings: TrainSettings) -> list[str]:
+    """Say which settings were given that `auto`, which chooses for itself, doesn't look at."""
+    usual = TrainSettings()
+    names = [name for name in OWN_OF_AUTO if getattr(settings, name) != getattr(usual, name)]
+    if settings.optimizer != "auto" or not names:
+        return []
+    given = ", ".join(f"{name}={getattr(settings, name):g}" for name in names)
+    return [f"optimizer=auto chooses for itself and leaves out {given}; to have it, name one, such as optimizer=AdamW"]
 
 
 def _check_momentum(settings: TrainSettings) -> None:

@@ -18,6 +18,7 @@ from pose_train.failures import NotFiniteError, TrainingError
 from pose_train.interrupts import Interrupts
 from pose_train.keeper import Keeper
 from pose_train.learner import LOWER_RATE, make_learner
+from pose_train.optimizer import ignored_settings
 from pose_train.loader import AugmentedImages, EpochOrder, make_loader
 from pose_train.outcome import TrainResult, fitness
 from pose_train.pictures import write_batch_picture, write_validation_picture
@@ -79,6 +80,8 @@ class Run:
             self.keeper.keep_state(self.learner, self.progress)
         self.engine.wait()
         self.say(self.learner.description)
+        for note in ignored_settings(self.settings):
+            self.say(note)
 
     def go_on(self) -> None:
         """Take up a run where its state says that it was."""
