@@ -5,6 +5,7 @@ import dataclasses
 import errno
 from pathlib import Path
 
+import pose_train.run
 import pytest
 import torch
 import yaml
@@ -151,6 +152,26 @@ def test_frozen_layers_stay_as_they_were(whole, tmp_path):
     frozen = [name for name in before if name.startswith(("model.0.", "model.1."))]
     assert all(torch.equal(before[name], after[name]) for name in frozen if "num_batches" not in name)
     assert not torch.equal(before["model.2.cv1.conv.weight"], after["model.2.cv1.conv.weight"])
+
+
+def test_figures_are_those_of_the_weights_as_their_file_has_them(tmp_path, monkeypatch):
+    validated = []
+    plain = pose_train.run.TorchRuntime
+
+    def look(net, card, **words):
+        validated.append({name: value.clone() for name, value in net.state_dict().items()})
+        return plain(net, card, **words)
+
+    monkeypatch.setattr(pose_train.run, "TorchRuntime", look)
+    result = run(settings_in(tmp_path, epochs=1))
+    kept = load_checkpoint(result.last).net.state_dict()
+    assert [name for name in kept if not torch.equal(kept[name], validated[0][name])] == []
+
+
+def test_a_run_without_images_to_validate_on_ends_before_it_learns(tmp_path):
+    with pytest.raises(SettingsError, match="the split 'val' must hold at least one image to validate on; got none"):
+        train(settings_in(tmp_path), train_samples=PEOPLE, val_samples=DrawnPeople(0, size=64))
+    assert not (tmp_path / "run").exists()
 
 
 def test_pictures_are_written(tmp_path):

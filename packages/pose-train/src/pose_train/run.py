@@ -11,6 +11,7 @@ from pose_nn import PoseNet, TorchRuntime, load_checkpoint
 
 from pose_train.batches import Batch
 from pose_train.data import RunData, image_name, keep_images
+from pose_train.ema import as_kept
 from pose_train.engine import Engine
 from pose_train.epochs import EpochLearner, StoppedError
 from pose_train.events import EpochEvent, Listener, MessageEvent, StartEvent, TrainEvent, ValidationEvent
@@ -114,7 +115,7 @@ class Run:
         self._began = time.perf_counter()
         losses = self._learn_epoch()
         self._load_ahead()
-        metrics = self._validate(self.learner.average.net) if self.data.held_out is not None else None
+        metrics = self._validate(as_kept(self.learner.average.net)) if self.data.held_out is not None else None
         seconds = time.perf_counter() - self._began
         self.progress.epoch += 1
         self.progress.step, self.progress.sums = 0, []
@@ -242,7 +243,8 @@ class Run:
         if self.best_metrics is None and self.data.held_out is not None and self.progress.best_epoch:
             self.best_metrics = self._validate(load_checkpoint(self.folder.best).net)  # of before it was stopped
         if self.settings.plots and self.data.held_out is not None and self.progress.epoch and self.engine.writes:
-            runtime = TorchRuntime(self.learner.average.net, self.card, device=str(self.engine.device))
+            net = as_kept(self.learner.average.net)
+            runtime = TorchRuntime(net, self.card, device=str(self.engine.device))
             write_validation_picture(
                 self.folder.path / "validation.jpg", runtime, self.data.held_out, imgsz=self.settings.imgsz
             )
