@@ -55,7 +55,18 @@ def test_a_loss_that_stays_no_number_ends_the_run_in_one_line_with_the_good_weig
     with pytest.raises(TrainingError, match="for the 4th time; look at their labels, or lower lr0") as error:
         tiny(tiny.settings(tmp_path, val=False))
     assert "\n" not in str(error.value)
-    assert load_checkpoint(tmp_path / "run" / "weights" / "last.safetensors").card.facts["epoch"] == "1"
+    last = tmp_path / "run" / "weights" / "last.safetensors"
+    assert str(error.value).endswith(f"; the last good weights are in '{last}'")
+    assert load_checkpoint(last).card.facts["epoch"] == "1"
+
+
+def test_in_the_first_epoch_no_weights_are_promised_and_images_that_were_mixed_in_are_thought_of(
+    tiny, tmp_path, monkeypatch
+):
+    spoil(monkeypatch, set(range(1, 100)), not_a_number)
+    with pytest.raises(TrainingError, match=r"\(image \d\) or one that was mixed into them, for the 4th") as error:
+        tiny(tiny.settings(tmp_path, val=False, close_mosaic=0))
+    assert str(error.value).endswith("there are no weights yet, as no epoch was ended")
 
 
 def test_a_gradient_that_is_no_number_never_reaches_the_weights(tiny, tmp_path, monkeypatch):

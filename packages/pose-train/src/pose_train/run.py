@@ -175,15 +175,22 @@ class Run:
         recoveries = self.progress.recoveries + 1  # the state may be older than the one before
         self.progress = load_state(self.folder.state, self.learner)
         self.progress.recoveries = recoveries
+        mixed = self._mixes(epoch - 1) and max(self.settings.mosaic, self.settings.mixup) > 0
+        names += " or one that was mixed into them" * mixed
         where = f"{error} in epoch {epoch}, at step {error.step}, with the images {names}"
         if self.progress.recoveries > RECOVERIES:
             raise TrainingError(
-                f"{where}, for the {self.progress.recoveries}th time; look at their labels, or lower lr0. "
-                f"The last good weights are in '{self.folder.path / 'weights'}'"
+                f"{where}, for the {self.progress.recoveries}th time; look at their labels, or lower lr0; "
+                f"{self._what_is_left()}"
             ) from error
         rate = LOWER_RATE**self.progress.recoveries
         again = f"{self.progress.recoveries} of {RECOVERIES}"
         self.say(f"{where}; going back to epoch {self.progress.epoch} with {rate:g} of the learning rate ({again})")
+
+    def _what_is_left(self) -> str:
+        if not self.progress.epoch:
+            return "there are no weights yet, as no epoch was ended"
+        return f"the last good weights are in '{self.folder.last}'"
 
     def _draw_batch(self, step: int, batch: Batch) -> None:
         if step <= BATCH_PICTURES and len(batch.images):
