@@ -169,6 +169,11 @@ def test_a_run_that_was_whole_before_it_was_resumed_still_knows_its_best(whole, 
     assert all(torch.equal(before[k], v) for k, v in load_file(whole / "weights" / "best.safetensors").items())
 
 
+def test_resume_true_without_a_model_asks_for_the_folder(tiny):
+    with pytest.raises(SettingsError, match="got 'yolov8n-pose'; name the folder, such as resume=runs/train"):
+        tiny(TrainSettings(resume=True))
+
+
 def test_resume_with_another_setting_names_it(tiny, tmp_path):
     done = tiny(tiny.settings(tmp_path, epochs=1, val=False))
     with pytest.raises(SettingsError, match="goes on with epochs=1; got 4; leave it out, or begin another run with"):

@@ -7,6 +7,7 @@ import pose_train
 import pytest
 from pose_data import SettingsError, make_settings
 from pose_train import REFUSED_SETTINGS, TrainSettings, make_train_settings
+from pose_train.engine import make_engine
 
 # Names and defaults of other trainers' arguments for training and validation; None where theirs is "nothing given".
 KNOWN = {
@@ -149,6 +150,17 @@ def test_freeze_may_be_a_number_of_layers():
 def test_a_cache_of_another_kind_is_refused():
     with pytest.raises(SettingsError, match="cache must be False, True, 'ram' or 'disk'; got 'gpu'"):
         TrainSettings(cache="gpu")
+
+
+def test_a_fraction_of_nothing_is_refused():
+    with pytest.raises(SettingsError, match="fraction must be above 0; got 0"):
+        TrainSettings(fraction=0.0)
+
+
+def test_several_devices_name_the_command_that_starts_a_process_for_each():
+    way_out = "CUDA_VISIBLE_DEVICES=0,1 torchrun --standalone --nproc-per-node 2 --no-python pose train"
+    with pytest.raises(SettingsError, match=f"each process learns on one device; got '0,1'.*{way_out}"):
+        make_engine(TrainSettings(device="0,1"))
 
 
 def test_every_setting_is_read_by_something():

@@ -93,6 +93,8 @@ class TrainSettings:
     def __post_init__(self) -> None:
         if self.cache not in CACHES:
             raise SettingsError(f"cache must be False, True, 'ram' or 'disk'; got '{self.cache}'")
+        if not self.fraction:
+            raise SettingsError("fraction must be above 0; got 0, which leaves no image to learn from")
 
     def augmentation(self) -> AugmentSettings:
         """Return the settings that concern the images alone."""

@@ -78,6 +78,8 @@ def _run(settings: TrainSettings) -> int:
     except KeyboardInterrupt as stop:
         going_on = f"; go on with: pose train resume={folders[0]}" if folders else ""
         raise KeyboardInterrupt(str(stop) or f"interrupted{going_on}") from stop
+    if not folders:
+        return 0  # of several processes, one tells
     if done.metrics is not None:
         results().print(metrics_table(done.metrics, title="Best weights"))
     results().print(f"{duration(done.seconds)}, best weights: {done.best}", markup=False)
