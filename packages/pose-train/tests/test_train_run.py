@@ -181,4 +181,16 @@ def test_pictures_are_written(tmp_path):
         "train_batch2.jpg",
         "validation.jpg",
     }
-    assert (result.run_folder / "results.png").exists()
+    drawn = {"results.png", "labels.png", "pr_curves.png", "keypoint_errors.png"}
+    assert {p.name for p in result.run_folder.glob("*.png")} == drawn
+
+
+def test_pictures_of_a_run_are_those_of_its_best_weights(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        pose_train.run, "write_evaluation_pictures", lambda _folder, evaluator, **_: drawn.append(evaluator.compute())
+    )
+    monkeypatch.setattr(pose_train.run, "fitness", lambda _: 1.0)  # the first epoch stays the best
+    result = run(settings_in(tmp_path, epochs=2, plots=True))
+    assert load_checkpoint(result.best).card.facts["epoch"] == "1"
+    assert drawn[0].boxes.ap == result.metrics.boxes.ap
