@@ -67,28 +67,44 @@ def wait_for(path, process):
         time.sleep(0.005)
 
 
+def lives_of(log):
+    """How many processes went on with a run, as each of them wrote down before it did."""
+    return log.read_text(encoding="utf-8").count("\n") if log.exists() else 0
+
+
 @can_fork
-def test_killed_at_random_moments_a_run_goes_on_to_the_same_bits(tiny, whole, tmp_path, assert_same_run):
-    process = tiny.in_own_process(settings_of(tiny, tmp_path / "timed"))
-    wait_for(tmp_path / "timed" / "run" / "settings.yaml", process)
+@pytest.mark.parametrize("changes", [{}, {"workers": 2, "cache": "ram", "mixup": 0.5}], ids=["plain", "workers"])
+def test_killed_ten_times_at_random_moments_a_run_goes_on_to_the_same_bits(tiny, tmp_path, assert_same_run, changes):
+    kills, epochs = 10, 5
+    changes = {**WHOLE, "epochs": epochs, "close_mosaic": 2, **changes}
+    process = tiny.in_own_process(tiny.settings(tmp_path / "whole", **changes))
+    wait_for(tmp_path / "whole" / "run" / "weights" / "resume.safetensors", process)
     started = time.monotonic()
     process.join()
-    seconds = time.monotonic() - started
+    per_epoch = (time.monotonic() - started) / epochs
+
+    log, state = tmp_path / "log", tmp_path / "run" / "weights" / "resume.safetensors"
+
+    def note(event):
+        if isinstance(event, MessageEvent) and event.text.startswith("going on after epoch"):
+            with log.open("a", encoding="utf-8") as file:
+                file.write(event.text + "\n")
 
     generator = random.Random(0)
-    settings, kills = settings_of(tiny, tmp_path), 0
-    for _ in range(100):
-        process = tiny.in_own_process(settings)
-        wait_for(tmp_path / "run" / "settings.yaml", process)
-        process.join(generator.uniform(0, 0.6 * seconds) if kills < 5 else None)
-        if process.exitcode == 0:
-            break
+    process = tiny.in_own_process(tiny.settings(tmp_path, **changes))
+    wait_for(state, process)
+    for life in range(kills):
+        in_the_last = life and tiny.progress(tmp_path / "run")["epoch"] >= epochs - 1  # which must not end yet
+        process.join(generator.uniform(0, 0.3 if in_the_last else 1.5) * per_epoch)
         process.kill()
         process.join()
-        kills += 1
-        settings = TrainSettings(resume=str(tmp_path / "run"))
-    assert kills > 0
-    assert_same_run(whole, tmp_path / "run")
+        assert process.exitcode == -signal.SIGKILL
+        process = tiny.in_own_process(TrainSettings(resume=str(tmp_path / "run")), on_event=note)
+        while lives_of(log) <= life and process.is_alive():
+            time.sleep(0.005)
+    process.join()
+    assert (process.exitcode, lives_of(log)) == (0, kills)
+    assert_same_run(tmp_path / "whole" / "run", tmp_path / "run")
 
 
 def press_ctrl_c_at(kind, count):

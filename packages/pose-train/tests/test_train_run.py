@@ -3,7 +3,10 @@
 import csv
 import dataclasses
 import errno
+import itertools
+import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import pose_train.run
 import pytest
@@ -135,6 +138,18 @@ def test_patience_ends_a_run_that_gets_no_better(tmp_path):
 def test_a_time_budget_sets_the_number_of_epochs(tmp_path):
     result = run(settings_in(tmp_path, epochs=1000, time=1e-6))
     assert result.epochs == 1
+
+
+def test_a_time_budget_of_some_epochs_has_as_many_as_fit(tmp_path, monkeypatch):
+    clock = itertools.count(step=1800.0)  # it is read at both ends of an epoch, which so takes half an hour
+    monkeypatch.setattr(pose_train.run, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    result = run(settings_in(tmp_path, epochs=1000, time=1.6, val=False, cos_lr=True, optimizer="SGD", warmup_epochs=0))
+    assert (result.epochs, result.seconds) == (3, 3 * 1800)
+    with (result.run_folder / "results.csv").open(encoding="utf-8") as file:
+        rates = [float(row["lr"]) for row in csv.DictReader(file)]
+    # the first epoch is one of a thousand, the others are the second and third of three
+    share = [(1 + math.cos(math.pi * place)) / 2 for place in (0, 1 / 3, 2 / 3)]
+    assert rates == pytest.approx([0.01 * (0.01 + 0.99 * s) for s in share], rel=1e-4)
 
 
 def test_epochs_are_told_with_their_figures(tmp_path):
