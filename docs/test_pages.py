@@ -12,6 +12,8 @@ import pytest
 
 PAGES = [page for page in sorted(Path(__file__).parent.glob("*.md")) if page.name != "README.md"]
 BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^```(.*)$", re.MULTILINE)
+RUN_OR_EXPLAINED = re.compile(r"bash|python|yaml|console \w.*")
 
 # Only sizes: what is run is what the page says otherwise.
 SMALLER = {
@@ -22,6 +24,12 @@ SMALLER = {
     "val=100": "val=8",
     "overfit 8": "overfit 2 --steps 10",
 }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_block_that_is_not_run_says_why(page):
+    opening = FENCE.findall(page.read_text(encoding="utf-8"))[::2]
+    assert [words for words in opening if not RUN_OR_EXPLAINED.fullmatch(words)] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -51,6 +51,15 @@ def test_train_with_a_mistyped_word_is_one_line(run) -> None:
     assert (outcome.status, outcome.err) == (2, "pose: train: no setting 'epoch'; did you mean 'epochs'?\n")
 
 
+def test_of_several_processes_only_the_one_that_is_told_prints_the_table(run, monkeypatch, tmp_path) -> None:
+    import pose_train
+
+    done = pose_train.TrainResult(tmp_path, tmp_path / "best", tmp_path / "last", None, epochs=1, seconds=1.0)
+    monkeypatch.setattr(pose_train, "train", lambda settings, on_event: done)
+    outcome = run("train", "epochs=1")
+    assert (outcome.status, outcome.out) == (0, "")
+
+
 def test_train_with_an_unknown_network_is_one_line(run, dataset, in_empty_folder) -> None:
     outcome = run("train", "model=yolov8q-pose.yaml", dataset, *TINY)
     assert outcome.status == 2

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pose_data import load_settings
+from pose_train import TrainSettings
 
 TINY = ("epochs=1", "imgsz=64", "batch=2", "workers=0", "device=cpu")
 
@@ -18,6 +20,22 @@ def test_a_search_prints_each_trial_and_the_best(run, dataset, weights, in_empty
     assert sorted(path.name for path in Path("runs/tune").iterdir()) == [
         *("best.yaml", "study.db", "study.png", "trial0", "trial1")
     ]
+
+
+def test_a_recipe_gives_what_no_word_says(run, dataset, weights, tmp_path, in_empty_folder) -> None:
+    pytest.importorskip("optuna")
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("epochs: 1\nhsv_h: 0.25\nbatch: 4\n", encoding="utf-8")
+    outcome = run("tune", weights, dataset, *TINY, f"recipe={recipe}", "trials=1", "space=[scale]")
+    assert outcome.status == 0, outcome.err
+    settings = load_settings(TrainSettings, Path("runs/tune/trial0/settings.yaml"))
+    assert (settings.hsv_h, settings.batch) == (0.25, 2)
+
+
+def test_what_a_run_says_is_shown_once(run, dataset, weights, in_empty_folder) -> None:
+    pytest.importorskip("optuna")
+    outcome = run("tune", weights, dataset, *TINY, "trials=2", "space=[scale]")
+    assert outcome.err.count("tensors taken") == 1
 
 
 def test_a_mistyped_setting_of_the_search_is_one_line(run) -> None:

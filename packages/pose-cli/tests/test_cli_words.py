@@ -137,6 +137,8 @@ def test_a_foreign_word_that_changes_nothing_is_dropped(harmless: str) -> None:
         ("quantize=8", r"half=True \(16 bit\) or int8=True \(8 bit\) with `pose export`"),
         ("nms=True", "made by `pose export nms=True`"),
         ("optimize=True", "an option of `pose export format=torchscript`"),
+        ("rect=True", "training images are square"),
+        ("cls_remap=False", "weights are taken where their shapes fit"),
     ],
 )
 def test_a_foreign_word_that_does_not_fit_says_what_to_write_instead(foreign: str, way_out: str) -> None:

@@ -27,14 +27,18 @@ class TinyRun:
     def __call__(self, settings, on_event=None):
         return train(settings, train_samples=self.learnt, val_samples=self.held_out, on_event=on_event)
 
-    def in_own_process(self, settings, prepare=None):
+    def progress(self, folder):
+        """Read how far a run is."""
+        return read_progress(folder)
+
+    def in_own_process(self, settings, prepare=None, on_event=None):
         """Start a run in a forked process, after `prepare` was called in it; return the process."""
 
         def work():
             torch.set_num_threads(1)
             if prepare:
                 prepare()
-            self(settings)
+            self(settings, on_event)
 
         process = multiprocessing.get_context("fork").Process(target=work)
         process.start()

@@ -11,7 +11,7 @@ from pose_train import BatchTargets, MessageEvent, PoseLoss, assign, make_batch
 from pose_train.data import OneClass, image_name, open_run_data
 from pose_train.kept_images import KeptImages, StoredImages
 from pose_train.learner import resize_batch
-from pose_train.optimizer import make_optimizer
+from pose_train.optimizer import ignored_settings, make_optimizer
 from pose_train.settings import OPTIMIZERS
 from safetensors.torch import load_file
 
@@ -154,6 +154,33 @@ def test_freeze_of_a_layer_that_is_not_there_is_refused(tiny, tmp_path):
         tiny(tiny.settings(tmp_path, freeze=(23,)))
 
 
+@pytest.mark.parametrize(
+    ("freeze", "message"),
+    [(23, "must leave a layer that learns; got all 23"), (30, "must be a number of layers up to 22, of 23; got 30")],
+)
+def test_freeze_of_all_layers_or_of_more_is_refused(tiny, tmp_path, freeze, message):
+    with pytest.raises(SettingsError, match=f"^freeze: {message}"):
+        tiny(tiny.settings(tmp_path, freeze=freeze))
+
+
+def test_what_auto_does_not_look_at_is_said_where_it_was_given(tiny, tmp_path):
+    said = []
+    settings = tiny.settings(tmp_path, epochs=1, val=False, lr0=0.001, momentum=0.8)
+    tiny(settings, on_event=lambda event: said.append(event.text) if isinstance(event, MessageEvent) else None)
+    assert [line for line in said if "leaves out" in line] == [
+        "optimizer=auto chooses for itself and leaves out lr0=0.001, momentum=0.8; to have it, name one, such as "
+        "optimizer=AdamW"
+    ]
+    assert ignored_settings(tiny.settings(tmp_path)) == []
+    assert ignored_settings(tiny.settings(tmp_path, optimizer="SGD", lr0=0.001)) == []
+
+
+@pytest.mark.parametrize("name", ["Adam", "Muon"])
+def test_a_momentum_that_never_lets_go_is_refused(tiny, tmp_path, name):
+    with pytest.raises(SettingsError, match=f"momentum must be below 1 with optimizer={name}; got 1"):
+        tiny(tiny.settings(tmp_path, optimizer=name, momentum=1.0))
+
+
 def test_pretrained_weights_are_taken_and_reported_and_named_in_the_card(tiny, tmp_path):
     start = tiny(tiny.settings(tmp_path, epochs=1, val=False))
     said = []
@@ -170,6 +197,13 @@ def test_without_pretrained_a_checkpoint_gives_its_network_alone(tiny, tmp_path)
     fresh = tiny(tiny.settings(tmp_path, epochs=1, val=False, model=str(start.last), pretrained=False))
     first, second = load_file(start.last), load_file(fresh.last)
     assert all(torch.equal(first[name], second[name]) for name in first)  # both from scratch, with one seed
+
+
+def test_an_epoch_of_fewer_images_than_the_nominal_batch_has_a_step(tiny, tmp_path):
+    still = tiny(tiny.settings(tmp_path, epochs=1, val=False, optimizer="AdamW", lr0=0.0))
+    learnt = tiny(tiny.settings(tmp_path, epochs=1, val=False, optimizer="AdamW", nbs=64))
+    first, second = load_file(still.last), load_file(learnt.last)
+    assert not torch.equal(first["model.0.conv.weight"], second["model.0.conv.weight"])
 
 
 @pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name != "auto"])

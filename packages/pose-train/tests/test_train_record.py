@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pytest
 from pose_data import DrawnPeople, open_dataset, read_data_settings, write_people
-from pose_train.curves import SIZE, draw_panel, draw_panels, write_curves
+from pose_train.curves import draw_panel, draw_panels, write_curves
+from pose_train.panels import SIZE
 from pose_train.record import fingerprint, git_commit, read_start_card
 from pose_train.run_folder import RunFolder, read_rows, write_row
 

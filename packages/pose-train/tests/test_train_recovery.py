@@ -1,11 +1,15 @@
 """What a run does about losses that are no numbers, and about memory that is too small."""
 
+from types import SimpleNamespace
+
 import pose_train.losses
 import pytest
 import torch
 import yaml
+from pose_data import DataError, DrawnPeople
 from pose_nn import load_checkpoint
-from pose_train import MessageEvent, TrainingError
+from pose_train import MessageEvent, TrainingError, train
+from pose_train.training import _Job
 from safetensors.torch import load_file
 
 
@@ -51,7 +55,18 @@ def test_a_loss_that_stays_no_number_ends_the_run_in_one_line_with_the_good_weig
     with pytest.raises(TrainingError, match="for the 4th time; look at their labels, or lower lr0") as error:
         tiny(tiny.settings(tmp_path, val=False))
     assert "\n" not in str(error.value)
-    assert load_checkpoint(tmp_path / "run" / "weights" / "last.safetensors").card.facts["epoch"] == "1"
+    last = tmp_path / "run" / "weights" / "last.safetensors"
+    assert str(error.value).endswith(f"; the last good weights are in '{last}'")
+    assert load_checkpoint(last).card.facts["epoch"] == "1"
+
+
+def test_in_the_first_epoch_no_weights_are_promised_and_images_that_were_mixed_in_are_thought_of(
+    tiny, tmp_path, monkeypatch
+):
+    spoil(monkeypatch, set(range(1, 100)), not_a_number)
+    with pytest.raises(TrainingError, match=r"\(image \d\) or one that was mixed into them, for the 4th") as error:
+        tiny(tiny.settings(tmp_path, val=False, close_mosaic=0))
+    assert str(error.value).endswith("there are no weights yet, as no epoch was ended")
 
 
 def test_a_gradient_that_is_no_number_never_reaches_the_weights(tiny, tmp_path, monkeypatch):
@@ -61,6 +76,23 @@ def test_a_gradient_that_is_no_number_never_reaches_the_weights(tiny, tmp_path, 
     result = tiny(tiny.settings(tmp_path, val=False, nbs=4), on_event=messages(said))
     assert any(line.startswith("the gradient is nan in epoch 1, at step 2") for line in said)
     assert all(torch.isfinite(value).all() for value in load_file(result.last).values())
+
+
+class CutOff(DrawnPeople):
+    """Drawn people whose third picture can't be read."""
+
+    def __getitem__(self, index):
+        if index == 2:
+            raise DataError("third.jpg: must be a whole image; got one that is cut off")
+        return super().__getitem__(index)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_image_that_a_worker_cannot_read_is_its_one_line(tiny, tmp_path, workers):
+    settings = tiny.settings(tmp_path, val=False, workers=workers)
+    with pytest.raises(DataError) as error:
+        train(settings, train_samples=CutOff(8, size=64, seed=1))
+    assert str(error.value) == "third.jpg: must be a whole image; got one that is cut off"
 
 
 def out_of_memory(logits):
@@ -81,7 +113,15 @@ def test_stand_in_out_of_memory_in_the_first_epoch_halves_the_batch_and_learns_w
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_stand_in_out_of_memory_later_than_the_first_epoch_is_passed_on(tiny, tmp_path, monkeypatch):
+def test_stand_in_out_of_memory_later_than_the_first_epoch_is_one_line(tiny, tmp_path, monkeypatch):
     spoil(monkeypatch, {3}, out_of_memory)
-    with pytest.raises(torch.OutOfMemoryError):
+    way_out = r"make room and go on with resume=.*run, or begin again with batch=2"
+    with pytest.raises(TrainingError, match=f"^out of memory in epoch 2, with a batch of 4 at 64 px; {way_out}$"):
         tiny(tiny.settings(tmp_path, val=False))
+
+
+def test_stand_in_out_of_memory_with_several_processes_is_one_line(tiny, tmp_path):
+    job = _Job(None, SimpleNamespace(world=2), None, None)
+    run = SimpleNamespace(progress=SimpleNamespace(epoch=0), folder=SimpleNamespace(path="run"))
+    with pytest.raises(TrainingError, match="in epoch 1, with a batch of 4 on 2 processes at 64 px; make room"):
+        job._with_smaller_batch(run, tiny.settings(tmp_path), torch.OutOfMemoryError())

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from pose_data import CheckpointError, SettingsError
+from pose_data import CheckpointError, DataError, SettingsError, write_people
 from pose_nn import load_checkpoint
-from pose_train import MessageEvent, StepEvent, TrainSettings, ValidationEvent
+from pose_train import MessageEvent, StepEvent, TrainSettings, ValidationEvent, train
 from safetensors.torch import load_file
 
 EPOCHS = 3
+# three batches make a step and four an epoch, so that gradients wait from one epoch to the next
+WHOLE = {"epochs": EPOCHS, "heatmap": 1.0, "likelihood": 1.0, "batch": 2, "nbs": 6}
 can_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system can't fork")
 
 
@@ -21,12 +23,12 @@ can_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system can't
 def whole(tiny, tmp_path_factory):
     """A run that nothing interrupted, with everything that has a state of its own."""
     folder = tmp_path_factory.mktemp("whole")
-    tiny(tiny.settings(folder, epochs=EPOCHS, heatmap=1.0, likelihood=1.0, nbs=12))
+    tiny(tiny.settings(folder, **WHOLE))
     return folder / "run"
 
 
 def settings_of(tiny, folder):
-    return tiny.settings(folder, epochs=EPOCHS, heatmap=1.0, likelihood=1.0, nbs=12)
+    return tiny.settings(folder, **WHOLE)
 
 
 def die_at_write(number):
@@ -65,28 +67,44 @@ def wait_for(path, process):
         time.sleep(0.005)
 
 
+def lives_of(log):
+    """How many processes went on with a run, as each of them wrote down before it did."""
+    return log.read_text(encoding="utf-8").count("\n") if log.exists() else 0
+
+
 @can_fork
-def test_killed_at_random_moments_a_run_goes_on_to_the_same_bits(tiny, whole, tmp_path, assert_same_run):
-    process = tiny.in_own_process(settings_of(tiny, tmp_path / "timed"))
-    wait_for(tmp_path / "timed" / "run" / "settings.yaml", process)
+@pytest.mark.parametrize("changes", [{}, {"workers": 2, "cache": "ram", "mixup": 0.5}], ids=["plain", "workers"])
+def test_killed_ten_times_at_random_moments_a_run_goes_on_to_the_same_bits(tiny, tmp_path, assert_same_run, changes):
+    kills, epochs = 10, 5
+    changes = {**WHOLE, "epochs": epochs, "close_mosaic": 2, **changes}
+    process = tiny.in_own_process(tiny.settings(tmp_path / "whole", **changes))
+    wait_for(tmp_path / "whole" / "run" / "weights" / "resume.safetensors", process)
     started = time.monotonic()
     process.join()
-    seconds = time.monotonic() - started
+    per_epoch = (time.monotonic() - started) / epochs
+
+    log, state = tmp_path / "log", tmp_path / "run" / "weights" / "resume.safetensors"
+
+    def note(event):
+        if isinstance(event, MessageEvent) and event.text.startswith("going on after epoch"):
+            with log.open("a", encoding="utf-8") as file:
+                file.write(event.text + "\n")
 
     generator = random.Random(0)
-    settings, kills = settings_of(tiny, tmp_path), 0
-    for _ in range(100):
-        process = tiny.in_own_process(settings)
-        wait_for(tmp_path / "run" / "settings.yaml", process)
-        process.join(generator.uniform(0, 0.6 * seconds) if kills < 5 else None)
-        if process.exitcode == 0:
-            break
+    process = tiny.in_own_process(tiny.settings(tmp_path, **changes))
+    wait_for(state, process)
+    for life in range(kills):
+        in_the_last = life and tiny.progress(tmp_path / "run")["epoch"] >= epochs - 1  # which must not end yet
+        process.join(generator.uniform(0, 0.3 if in_the_last else 1.5) * per_epoch)
         process.kill()
         process.join()
-        kills += 1
-        settings = TrainSettings(resume=str(tmp_path / "run"))
-    assert kills > 0
-    assert_same_run(whole, tmp_path / "run")
+        assert process.exitcode == -signal.SIGKILL
+        process = tiny.in_own_process(TrainSettings(resume=str(tmp_path / "run")), on_event=note)
+        while lives_of(log) <= life and process.is_alive():
+            time.sleep(0.005)
+    process.join()
+    assert (process.exitcode, lives_of(log)) == (0, kills)
+    assert_same_run(tmp_path / "whole" / "run", tmp_path / "run")
 
 
 def press_ctrl_c_at(kind, count):
@@ -115,7 +133,7 @@ def listening():
 @pytest.mark.usefixtures("listening")
 @pytest.mark.parametrize(
     ("kind", "count", "where"),
-    [(StepEvent, 3, "in epoch 2 after step 1"), (ValidationEvent, 2, "in epoch 2 after step 2")],
+    [(StepEvent, 5, "in epoch 2 after step 1"), (ValidationEvent, 3, "in epoch 2 after step 4")],
     ids=["learning", "validating"],
 )
 def test_ctrl_c_ends_after_the_step_says_how_to_go_on_and_loses_nothing(
@@ -165,6 +183,46 @@ def test_a_run_that_was_whole_before_it_was_resumed_still_knows_its_best(whole, 
     again = tiny(TrainSettings(resume=str(whole)))
     assert again.metrics is not None
     assert all(torch.equal(before[k], v) for k, v in load_file(whole / "weights" / "best.safetensors").items())
+
+
+def test_resume_true_without_a_model_asks_for_the_folder(tiny):
+    with pytest.raises(SettingsError, match="got 'yolov8n-pose'; name the folder, such as resume=runs/train"):
+        tiny(TrainSettings(resume=True))
+
+
+def test_resume_with_another_setting_names_it(tiny, tmp_path):
+    done = tiny(tiny.settings(tmp_path, epochs=1, val=False))
+    with pytest.raises(SettingsError, match="goes on with epochs=1; got 4; leave it out, or begin another run with"):
+        tiny(TrainSettings(resume=str(done.run_folder), epochs=4))
+
+
+@pytest.fixture
+def run_of_files(tmp_path, monkeypatch):
+    """A run of one epoch on images in files, whose data YAML was named from beside it: its data and its folder."""
+    data = write_people(tmp_path / "people", train=4, val=2, size=64)
+    monkeypatch.chdir(data.parent)
+    plain = {"epochs": 1, "imgsz": 64, "batch": 4, "workers": 0, "device": "cpu", "plots": False}
+    done = train(TrainSettings(data=data.name, project=str(tmp_path / "run"), **plain))
+    monkeypatch.chdir(tmp_path)
+    return data, done.run_folder
+
+
+def test_a_run_goes_on_from_another_folder_than_the_one_it_was_begun_in(run_of_files):
+    _, folder = run_of_files
+    assert train(TrainSettings(resume=str(folder))).epochs == 1
+
+
+@pytest.mark.parametrize(
+    ("split", "change"), [("train", "3 images in place of 4"), ("val", "other labels")], ids=["image", "label"]
+)
+def test_a_run_does_not_go_on_with_other_images_or_labels(run_of_files, split, change):
+    data, folder = run_of_files
+    label = next((data.parent / "labels" / split).glob("*.txt"))
+    if split == "train":
+        next((data.parent / "images" / split).glob(f"{label.stem}.*")).unlink()
+    label.write_text("", encoding="utf-8")
+    with pytest.raises(DataError, match=f"the {split} images must be those that the run began with; got {change}"):
+        train(TrainSettings(resume=str(folder)))
 
 
 def test_resume_of_a_folder_without_a_run_says_what_is_missing(tiny, tmp_path):

@@ -3,8 +3,12 @@
 import csv
 import dataclasses
 import errno
+import itertools
+import math
 from pathlib import Path
+from types import SimpleNamespace
 
+import pose_train.run
 import pytest
 import torch
 import yaml
@@ -136,6 +140,18 @@ def test_a_time_budget_sets_the_number_of_epochs(tmp_path):
     assert result.epochs == 1
 
 
+def test_a_time_budget_of_some_epochs_has_as_many_as_fit(tmp_path, monkeypatch):
+    clock = itertools.count(step=1800.0)  # it is read at both ends of an epoch, which so takes half an hour
+    monkeypatch.setattr(pose_train.run, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    result = run(settings_in(tmp_path, epochs=1000, time=1.6, val=False, cos_lr=True, optimizer="SGD", warmup_epochs=0))
+    assert (result.epochs, result.seconds) == (3, 3 * 1800)
+    with (result.run_folder / "results.csv").open(encoding="utf-8") as file:
+        rates = [float(row["lr"]) for row in csv.DictReader(file)]
+    # the first epoch is one of a thousand, the others are the second and third of three
+    share = [(1 + math.cos(math.pi * place)) / 2 for place in (0, 1 / 3, 2 / 3)]
+    assert rates == pytest.approx([0.01 * (0.01 + 0.99 * s) for s in share], rel=1e-4)
+
+
 def test_epochs_are_told_with_their_figures(tmp_path):
     events = []
     run(settings_in(tmp_path, epochs=1), on_event=events.append)
@@ -153,6 +169,26 @@ def test_frozen_layers_stay_as_they_were(whole, tmp_path):
     assert not torch.equal(before["model.2.cv1.conv.weight"], after["model.2.cv1.conv.weight"])
 
 
+def test_figures_are_those_of_the_weights_as_their_file_has_them(tmp_path, monkeypatch):
+    validated = []
+    plain = pose_train.run.TorchRuntime
+
+    def look(net, card, **words):
+        validated.append({name: value.clone() for name, value in net.state_dict().items()})
+        return plain(net, card, **words)
+
+    monkeypatch.setattr(pose_train.run, "TorchRuntime", look)
+    result = run(settings_in(tmp_path, epochs=1))
+    kept = load_checkpoint(result.last).net.state_dict()
+    assert [name for name in kept if not torch.equal(kept[name], validated[0][name])] == []
+
+
+def test_a_run_without_images_to_validate_on_ends_before_it_learns(tmp_path):
+    with pytest.raises(SettingsError, match="the split 'val' must hold at least one image to validate on; got none"):
+        train(settings_in(tmp_path), train_samples=PEOPLE, val_samples=DrawnPeople(0, size=64))
+    assert not (tmp_path / "run").exists()
+
+
 def test_pictures_are_written(tmp_path):
     result = run(settings_in(tmp_path, epochs=1, plots=True))
     assert {p.name for p in result.run_folder.glob("*.jpg")} == {
@@ -160,4 +196,16 @@ def test_pictures_are_written(tmp_path):
         "train_batch2.jpg",
         "validation.jpg",
     }
-    assert (result.run_folder / "results.png").exists()
+    drawn = {"results.png", "labels.png", "pr_curves.png", "keypoint_errors.png"}
+    assert {p.name for p in result.run_folder.glob("*.png")} == drawn
+
+
+def test_pictures_of_a_run_are_those_of_its_best_weights(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        pose_train.run, "write_evaluation_pictures", lambda _folder, evaluator, **_: drawn.append(evaluator.compute())
+    )
+    monkeypatch.setattr(pose_train.run, "fitness", lambda _: 1.0)  # the first epoch stays the best
+    result = run(settings_in(tmp_path, epochs=2, plots=True))
+    assert load_checkpoint(result.best).card.facts["epoch"] == "1"
+    assert drawn[0].boxes.ap == result.metrics.boxes.ap

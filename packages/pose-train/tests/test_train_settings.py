@@ -7,6 +7,7 @@ import pose_train
 import pytest
 from pose_data import SettingsError, make_settings
 from pose_train import REFUSED_SETTINGS, TrainSettings, make_train_settings
+from pose_train.engine import make_engine
 
 # Names and defaults of other trainers' arguments for training and validation; None where theirs is "nothing given".
 KNOWN = {
@@ -127,14 +128,19 @@ def test_words_of_any_allowed_kind_become_settings():
     words = {
         "freeze": ["0", "2"],
         "cache": "disk",
-        "resume": True,
         "pretrained": False,
         "time": "1e-2",
         "save_period": -1,
     }
     settings = make_train_settings(words, source="words")
-    assert (settings.freeze, settings.cache, settings.resume) == ((0, 2), "disk", True)
+    assert (settings.freeze, settings.cache) == ((0, 2), "disk")
     assert (settings.pretrained, settings.time) == (False, 0.01)
+    assert make_train_settings({"resume": True, "model": "last.safetensors"}, source="words").resume is True
+
+
+def test_words_beside_resume_are_refused_by_their_names():
+    with pytest.raises(SettingsError, match="with resume a run goes on with its own settings; got epochs, lr0 as well"):
+        make_train_settings({"resume": "runs/train", "epochs": 4, "lr0": 0.1}, source="train")
 
 
 def test_freeze_may_be_a_number_of_layers():
@@ -144,6 +150,17 @@ def test_freeze_may_be_a_number_of_layers():
 def test_a_cache_of_another_kind_is_refused():
     with pytest.raises(SettingsError, match="cache must be False, True, 'ram' or 'disk'; got 'gpu'"):
         TrainSettings(cache="gpu")
+
+
+def test_a_fraction_of_nothing_is_refused():
+    with pytest.raises(SettingsError, match="fraction must be above 0; got 0"):
+        TrainSettings(fraction=0.0)
+
+
+def test_several_devices_name_the_command_that_starts_a_process_for_each():
+    way_out = "CUDA_VISIBLE_DEVICES=0,1 torchrun --standalone --nproc-per-node 2 --no-python pose train"
+    with pytest.raises(SettingsError, match=f"each process learns on one device; got '0,1'.*{way_out}"):
+        make_engine(TrainSettings(device="0,1"))
 
 
 def test_every_setting_is_read_by_something():

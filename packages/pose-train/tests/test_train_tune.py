@@ -16,6 +16,7 @@ from pose_train import (
     EpochEvent,
     SearchChoices,
     SearchRange,
+    TrainingError,
     TrainSettings,
     TrialEvent,
     TuneSettings,
@@ -110,7 +111,7 @@ def test_every_trial_is_a_run_with_settings_of_its_own(studied):
     told = [event.changes for event in events if isinstance(event, TrialEvent)]
     assert [{"lr0": run.lr0, "scale": run.scale} for run in runs] == told
     assert len({run.lr0 for run in runs}) == 3
-    assert {run.optimizer for run in runs} == {"AdamW"}
+    assert {(run.optimizer, run.nbs) for run in runs} == {("AdamW", run.batch) for run in runs}
     assert (result.complete, result.pruned, result.failed) == (3, 0, 0)
 
 
@@ -176,6 +177,34 @@ def raise_bar(study: Path) -> None:
     """Write an AP of 0.9 into all that was reported, so that no short run can be as good."""
     with sqlite3.connect(study) as file:
         file.execute("UPDATE trial_intermediate_values SET intermediate_value = 0.9")
+
+
+@pytest.mark.parametrize(("trials", "begun"), [(3, 3), (9, 5)])
+def test_trials_that_all_fail_come_to_an_end_with_one_line_and_no_traceback(
+    trials, begun, tmp_path, monkeypatch, capfd
+):
+    pytest.importorskip("optuna")
+
+    def fail(settings, **_):
+        raise TrainingError(f"the loss is nan in {settings.name}")
+
+    monkeypatch.setattr("pose_train.tune_study.train", fail)
+    events: list[object] = []
+    with pytest.raises(SettingsError, match=f"got none; {begun} failed, the last one as the loss is nan in trial"):
+        search(settings_in(tmp_path), TuneSettings(trials=trials, space=("scale",)), events.append)
+    told = [event for event in events if isinstance(event, TrialEvent)]
+    assert [(event.state, event.why) for event in told] == [
+        ("failed", f"the loss is nan in trial{number}") for number in range(begun)
+    ]
+    assert capfd.readouterr().err == ""
+
+
+def test_a_nominal_batch_that_is_the_batch_follows_one_that_is_searched_over():
+    pytest.importorskip("optuna")
+    from pose_train.tune_study import changed
+
+    assert changed(TrainSettings(batch=8, nbs=8), {"batch": 4}).nbs == 4
+    assert changed(TrainSettings(batch=8, nbs=64), {"batch": 4}).nbs == 64
 
 
 def test_an_interrupted_trial_does_not_count(tmp_path):

@@ -63,13 +63,15 @@ FOREIGN: Mapping[str, ForeignWord] = MappingProxyType(
         # learning
         "save": ForeignWord("best and last weights are always kept", ("true",)),
         "plots": ForeignWord("figures are printed as a table", ANY),
-        "rect": ForeignWord("training images are square; leave it out", ANY),
+        "rect": ForeignWord(
+            "training images are square, and validation pads to whole strides by itself; leave it out", OFF
+        ),
         "single_cls": ForeignWord("name one class in the data YAML", OFF),
         "multi_scale": ForeignWord("use scale=SHARE, which changes the size of what is in the images", OFF),
         "compile": ForeignWord("it is not offered; leave it out", OFF),
         "channels_last": ForeignWord("it is always so; leave it out", (*OFF, "true")),
         "profile": ForeignWord("use `pose info`", OFF),
-        "cls_remap": ForeignWord("weights are taken where their shapes fit; leave it out", ANY),
+        "cls_remap": ForeignWord("weights are taken where their shapes fit; leave it out", ("true",)),
         "cls_pw": ForeignWord("classes are not weighted; leave it out", OFF),
         "label_smoothing": ForeignWord("targets are soft already; leave it out", OFF),
         "dropout": ForeignWord(_OTHER_TASK, OFF),

@@ -14,7 +14,6 @@ from pose_data import (
     Runtime,
     SourceLike,
     TrackSettings,
-    make_settings,
     open_source,
 )
 
@@ -182,13 +181,15 @@ class Pose:
         Raises:
             PoseError: a setting, a data set or a checkpoint that can't be used.
         """
-        from pose_train import TrainSettings, train
+        from pose_train import TrainSettings, make_train_settings, train
 
         from pose_cli.progress import progress_shown
 
         asked = check_words(words, settings=TrainSettings, command="Pose.train")
         own = {"model": self.model, "pretrained": self.weights, "device": self.device}
-        settings = make_settings(TrainSettings, own | asked, source="Pose.train")
+        if asked.get("resume"):  # all else is as the run was begun
+            own = {"model": self.model}
+        settings = make_train_settings(asked, source="Pose.train", defaults=own)
         with progress_shown() if progress else nullcontext() as listener:
             result = train(settings, on_event=listener)
         self.model, self.weights, self._runtime = str(result.best), "", None

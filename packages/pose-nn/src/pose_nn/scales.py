@@ -76,10 +76,10 @@ def find_architecture(name: str) -> Architecture:
     bare = name.removesuffix(".yaml")
     if bare not in NETWORK_NAMES:
         nearest = nearest_key(bare, NETWORK_NAMES)
-        hint = f"did you mean '{nearest}'? " if nearest else ""
+        hint = f"did you mean '{nearest}'? A file" if nearest else "a file"
         raise SettingsError(
             f"a network's name must be one of {', '.join(NETWORK_NAMES[:5])} "
-            f"(or one of these with -p6 behind it); got '{name}'; {hint}"
-            "A file of weights is loaded with its path, its scale is read from the file"
+            f"(or one of these with -p6 behind it); got '{name}'; {hint} "
+            "of weights is loaded with its path, its scale is read from the file"
         )
     return Architecture(bare, SCALES[bare[len("yolov8")]], bare.endswith("-p6"))

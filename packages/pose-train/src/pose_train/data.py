@@ -54,6 +54,11 @@ def open_run_data(settings: TrainSettings, learnt: Samples | None, held_out: Sam
         held_out = None
     if not len(learnt):
         raise SettingsError(f"{settings.data}: the training split must hold at least one image; got none")
+    if held_out is not None and not len(held_out):
+        raise SettingsError(
+            f"{settings.data}: the split '{settings.split}' must hold at least one image to validate on; got none; "
+            "give it some, or set val=False"
+        )
     notes = (*_notes(learnt), *_notes(held_out))
     source = learnt
     if settings.single_cls:

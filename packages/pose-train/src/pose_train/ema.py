@@ -36,3 +36,13 @@ class WeightAverage(Generic[_N]):
     @staticmethod
     def _floats(net: nn.Module) -> list[Tensor]:
         return [value for value in net.state_dict().values() if value.dtype.is_floating_point]
+
+
+def as_kept(net: _N) -> _N:
+    """Copy a network as it comes back from a file of weights in half precision, which is what figures must be of."""
+    kept = copy.deepcopy(net)
+    with torch.no_grad():
+        for value in kept.state_dict().values():
+            if value.is_floating_point():
+                value.copy_(value.half())
+    return kept

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from pose_data import SettingsError
 from pose_nn import find_device
 from torch import Tensor, distributed
 
@@ -83,6 +84,13 @@ def make_engine(settings: TrainSettings) -> Engine:
     Raises:
         SettingsError: there is no such device.
     """
+    if "," in settings.device:
+        count = len(settings.device.split(","))
+        start = f"CUDA_VISIBLE_DEVICES={settings.device} torchrun --standalone --nproc-per-node {count} --no-python"
+        raise SettingsError(
+            f"device: each process learns on one device; got '{settings.device}'; start one for each GPU with: {start} "
+            "pose train ..."
+        )
     wanted = find_device(settings.device or "auto")
     if wanted.type == "cuda" and wanted.index is not None:
         torch.cuda.set_device(wanted)

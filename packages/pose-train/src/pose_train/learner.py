@@ -187,7 +187,7 @@ def make_learner(
     """
     freeze_layers(net.model, settings.freeze)
     plan = plan_optimizer(settings, images=images, num_classes=net.num_classes)
-    accumulate = max(round(plan.nbs / settings.batch), 1)
+    accumulate = min(max(round(plan.nbs / settings.batch), 1), batches)  # a step in every epoch, however short it is
     net = net.to(engine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = WeightAverage(net)
     student = Student(net, with_heatmaps=settings.heatmap > 0, with_likelihood=settings.likelihood > 0).to(

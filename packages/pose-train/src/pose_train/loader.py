@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pose_data import AugmentSettings, PoseTargets, Samples, augment
+from pose_data import AugmentSettings, PoseError, PoseTargets, Samples, augment
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from pose_train.batches import Batch, make_batch, make_empty_batch
@@ -30,11 +30,12 @@ class Draw:
 
 
 @dataclass(frozen=True)
-class AugmentedImages(Dataset[Item]):
+class AugmentedImages(Dataset[Item | PoseError]):
     """The training images, augmented anew for each epoch.
 
     An image depends on seed, epoch and index alone: not on the number of workers, the order of reading
-    or what was read before. So a resumed run sees what the whole run would have seen.
+    or what was read before. So a resumed run sees what the whole run would have seen. One that can't be read is its
+    error: raised in a worker, it would come back with a traceback in place of its one line.
 
     Args:
         samples: the data set.
@@ -48,15 +49,18 @@ class AugmentedImages(Dataset[Item]):
     settings: AugmentSettings
     seed: int
 
-    def __getitem__(self, draw: Draw) -> Item:
-        image, targets = augment(
-            draw.index,
-            self.samples,
-            size=self.size,
-            settings=self.settings,
-            generator=np.random.default_rng([self.seed, draw.epoch, draw.index]),
-            use_mosaic=draw.mix,
-        )
+    def __getitem__(self, draw: Draw) -> Item | PoseError:
+        try:
+            image, targets = augment(
+                draw.index,
+                self.samples,
+                size=self.size,
+                settings=self.settings,
+                generator=np.random.default_rng([self.seed, draw.epoch, draw.index]),
+                use_mosaic=draw.mix,
+            )
+        except PoseError as error:
+            return error
         return image, targets, draw.index
 
 
@@ -105,19 +109,38 @@ class EpochOrder(Sampler[list[Draw]]):
 
 @dataclass(frozen=True)
 class _Collate:
-    """Make a batch of items, also of none."""
+    """Make a batch of items, also of none, or pass on the error of one."""
 
     size: int
     keypoints: int
 
-    def __call__(self, items: Sequence[Item]) -> Batch:
-        return make_batch(items) if items else make_empty_batch(self.size, self.keypoints)
+    def __call__(self, items: Sequence[Item | PoseError]) -> Batch | PoseError:
+        whole = [item for item in items if not isinstance(item, PoseError)]
+        if len(whole) < len(items):
+            return next(item for item in items if isinstance(item, PoseError))
+        return make_batch(whole) if whole else make_empty_batch(self.size, self.keypoints)
+
+
+@dataclass(frozen=True)
+class _Batches:
+    """The batches of a loader; workers begin when they are asked for, and the error of an image is raised here."""
+
+    loader: Iterable[Batch | PoseError]
+
+    def __iter__(self) -> Iterator[Batch]:
+        return map(_raise_error, iter(self.loader))
+
+
+def _raise_error(batch: Batch | PoseError) -> Batch:
+    if isinstance(batch, PoseError):
+        raise batch
+    return batch
 
 
 def make_loader(images: AugmentedImages, order: EpochOrder, *, workers: int, pin_memory: bool) -> Iterable[Batch]:
     """Make a loader of Batch in the given order; workers is capped at this process's share of the cores."""
     workers = min(workers, max(_cores() // order.world, 1))
-    return DataLoader(  # collates items into Batch
+    loader: Iterable[Batch | PoseError] = DataLoader(  # collates items into Batch
         images,
         batch_sampler=order,
         num_workers=workers,
@@ -127,6 +150,7 @@ def make_loader(images: AugmentedImages, order: EpochOrder, *, workers: int, pin
         prefetch_factor=2 if workers else None,
         worker_init_fn=_begin_worker,
     )
+    return _Batches(loader)
 
 
 def _cores() -> int:

@@ -16,6 +16,8 @@ from pose_train.settings import TrainSettings
 
 NOMINAL = 64
 IMAGE_CHANNELS = 3
+SUMMED = ("SGD", "RMSProp")  # whose momentum sums gradients up; the others take means
+OWN_OF_AUTO = ("lr0", "momentum", "warmup_bias_lr")  # which it has values of its own for
 LONG_RUN = 10_000  # steps of the nominal batch; above it `auto` takes SGD
 
 
@@ -39,13 +41,35 @@ def plan_optimizer(settings: TrainSettings, *, images: int, num_classes: int) ->
 
     `auto` is AdamW in a short run and SGD in a long one, as in the published recipe. AdamW steps after each batch
     unless `nbs` says otherwise: a short run has few steps, and learns more from more of them.
+
+    Raises:
+        SettingsError: a momentum that the optimizer can't have.
     """
     nominal = settings.nbs or NOMINAL
     if settings.optimizer != "auto":
+        _check_momentum(settings)
         return OptimizerPlan(settings.optimizer, settings.lr0, nominal)
     if math.ceil(images / max(settings.batch, nominal)) * settings.epochs > LONG_RUN:
         return OptimizerPlan("SGD", 0.01, nominal)
     return OptimizerPlan("AdamW", round(0.002 * 5 / (4 + num_classes), 6), settings.nbs or settings.batch)
+
+
+def ignored_settings(settings: TrainSettings) -> list[str]:
+    """Say which settings were given that `auto`, which chooses for itself, doesn't look at."""
+    usual = TrainSettings()
+    names = [name for name in OWN_OF_AUTO if getattr(settings, name) != getattr(usual, name)]
+    if settings.optimizer != "auto" or not names:
+        return []
+    given = ", ".join(f"{name}={getattr(settings, name):g}" for name in names)
+    return [f"optimizer=auto chooses for itself and leaves out {given}; to have it, name one, such as optimizer=AdamW"]
+
+
+def _check_momentum(settings: TrainSettings) -> None:
+    """Refuse what would never let go of the first gradient: means that weigh the newest one by 1 - beta1."""
+    if settings.momentum >= 1 and settings.optimizer not in SUMMED:
+        raise SettingsError(
+            f"momentum must be below 1 with optimizer={settings.optimizer}; got {settings.momentum:g}; 0.9 is usual"
+        )
 
 
 def make_optimizer(net: nn.Module, name: str, *, lr: float, momentum: float, weight_decay: float) -> Optimizer:
@@ -79,13 +103,19 @@ def freeze_layers(layers: nn.ModuleList, chosen: int | tuple[int, ...] | None) -
     """Keep layers from learning: the first so many, or those with these indices.
 
     Raises:
-        SettingsError: there is no such layer.
+        SettingsError: there is no such layer, or none is left that learns.
     """
+    if isinstance(chosen, int) and chosen > len(layers):
+        raise SettingsError(
+            f"freeze: must be a number of layers up to {len(layers) - 1}, of {len(layers)}; got {chosen}"
+        )
     indices = range(chosen) if isinstance(chosen, int) else chosen or ()
     for index in indices:
         if not 0 <= index < len(layers):
             raise SettingsError(f"freeze: layers must be from 0 to {len(layers) - 1}; got {index}")
         layers[index].requires_grad_(False)
+    if not any(parameter.requires_grad for parameter in layers.parameters()):
+        raise SettingsError(f"freeze: must leave a layer that learns; got all {len(layers)}; freeze fewer")
 
 
 def hold_frozen(net: nn.Module) -> None:

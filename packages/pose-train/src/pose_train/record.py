@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pose_data import ModelCard, PoseDataset, PoseTargets, Samples, atomic_path, card_from_json
+from pose_data import DataError, ModelCard, PoseDataset, PoseTargets, Samples, atomic_path, card_from_json
 
 from pose_train.data import RunData
 from pose_train.engine import Engine
@@ -59,6 +59,35 @@ def read_start_card(path: Path) -> ModelCard | None:
     if not path.exists():
         return None
     return card_from_json(json.dumps(json.loads(path.read_text(encoding="utf-8"))["start"]), source=str(path))
+
+
+def check_same_data(path: Path, data: RunData) -> None:
+    """Check that a run that goes on has the images and labels that it began with.
+
+    Args:
+        path: of its record.json.
+        data: what it would learn from now.
+
+    Raises:
+        DataError: they have changed.
+    """
+    record = json.loads(path.read_text(encoding="utf-8"))
+    for split, samples in (("train", data.source), ("val", data.held_out)):
+        before, now = record.get(split), fingerprint(samples) if samples is not None else None
+        if before and now and (change := _change(before, now)):
+            raise DataError(
+                f"resume: the {split} images must be those that the run began with; got {change}; put them back, or "
+                "begin another run with model=<its weights/last.safetensors>"
+            )
+
+
+def _change(before: Json, now: Json) -> str:
+    """Say what is different about a data set; nothing where it is the same."""
+    if before["images"] != now["images"]:
+        return f"{now['images']} images in place of {before['images']}"
+    if before.get("files_sha256") != now.get("files_sha256"):
+        return "files of other names or sizes"
+    return "other labels" if before["labels_sha256"] != now["labels_sha256"] else ""
 
 
 def fingerprint(samples: Samples) -> Json:

@@ -63,9 +63,15 @@ def make_train_settings(
         defaults: settings that hold where neither the mapping nor the recipe has them.
 
     Raises:
-        SettingsError: an unknown key, a wrong type or a value out of range.
+        SettingsError: an unknown key, a wrong type, a value out of range, or a key beside `resume`.
     """
     for key in mapping:
         if key in REFUSED_SETTINGS:
             raise SettingsError(f"{source}: no setting '{key}' here; {REFUSED_SETTINGS[key]}")
+    beside = [key for key in mapping if key not in ("resume", "model")]
+    if mapping.get("resume") and beside:
+        raise SettingsError(
+            f"{source}: with resume a run goes on with its own settings; got {', '.join(beside)} as well; leave "
+            "out all but resume, or begin another run with model=<its weights/last.safetensors>"
+        )
     return make_settings(TrainSettings, {**(defaults or {}), **with_recipe(mapping)}, source=source)

@@ -66,5 +66,6 @@ class _Passes(nn.Module):
     def join(self, outputs: tuple[Tensor, Tensor, Tensor], images: Tensor) -> RawOutputs:
         height, width = images.shape[2:]
         strides = self.net.strides
+        boxes, scores, keypoints = outputs
         levels = tuple((height // stride, width // stride) for stride in strides)
-        return RawOutputs(*outputs, levels, strides)
+        return RawOutputs(boxes, scores, keypoints, levels, strides)

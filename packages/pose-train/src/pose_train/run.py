@@ -5,20 +5,24 @@ from __future__ import annotations
 import math
 import time
 
-from pose_data import SettingsError, check_imgsz
+from pose_data import Samples, SettingsError, check_imgsz
 from pose_eval import PoseMetrics
 from pose_nn import PoseNet, TorchRuntime, load_checkpoint
 
 from pose_train.batches import Batch
 from pose_train.data import RunData, image_name, keep_images
+from pose_train.ema import as_kept
 from pose_train.engine import Engine
 from pose_train.epochs import EpochLearner, StoppedError
+from pose_train.evaluation_pictures import write_evaluation_pictures
 from pose_train.events import EpochEvent, Listener, MessageEvent, StartEvent, TrainEvent, ValidationEvent
 from pose_train.failures import NotFiniteError, TrainingError
 from pose_train.interrupts import Interrupts
 from pose_train.keeper import Keeper
+from pose_train.label_pictures import write_label_picture
 from pose_train.learner import LOWER_RATE, make_learner
 from pose_train.loader import AugmentedImages, EpochOrder, make_loader
+from pose_train.optimizer import ignored_settings
 from pose_train.outcome import TrainResult, fitness
 from pose_train.pictures import write_batch_picture, write_validation_picture
 from pose_train.record import write_record
@@ -26,7 +30,7 @@ from pose_train.resume import Progress, load_state
 from pose_train.run_folder import RunFolder, loss_columns, make_run_folder, metric_columns
 from pose_train.settings import TrainSettings
 from pose_train.start import Start
-from pose_train.validation import validate_shared
+from pose_train.validation import ValidationResult, validate_shared
 
 BATCH_PICTURES = 3
 RECOVERIES = 3  # from losses that are no numbers, in the whole run
@@ -69,6 +73,7 @@ class Run:
         self.keeper = Keeper(folder, settings, self.card)
         self.progress = Progress(epochs=settings.epochs)
         self.best_metrics: PoseMetrics | None = None
+        self.validated: ValidationResult | None = None  # of the epoch that was last learnt
         self._began = time.perf_counter()
 
     def begin(self) -> None:
@@ -77,8 +82,12 @@ class Run:
             make_run_folder(self.folder, self.settings)
             write_record(self.folder.record, settings=self.settings, data=self.data, card=self.card, engine=self.engine)
             self.keeper.keep_state(self.learner, self.progress)
+            if self.settings.plots:
+                write_label_picture(self.folder.path / "labels.png", self.data.source)
         self.engine.wait()
         self.say(self.learner.description)
+        for note in ignored_settings(self.settings):
+            self.say(note)
 
     def go_on(self) -> None:
         """Take up a run where its state says that it was."""
@@ -109,9 +118,12 @@ class Run:
 
     def _run_epoch(self) -> None:
         self._began = time.perf_counter()
+        self.validated = None  # all that was found is large
         losses = self._learn_epoch()
         self._load_ahead()
-        metrics = self._validate(self.learner.average.net) if self.data.held_out is not None else None
+        if self.data.held_out is not None:
+            self.validated = self._validate(as_kept(self.learner.average.net))
+        metrics = self.validated.metrics if self.validated else None
         seconds = time.perf_counter() - self._began
         self.progress.epoch += 1
         self.progress.step, self.progress.sums = 0, []
@@ -171,21 +183,28 @@ class Run:
         recoveries = self.progress.recoveries + 1  # the state may be older than the one before
         self.progress = load_state(self.folder.state, self.learner)
         self.progress.recoveries = recoveries
+        mixed = self._mixes(epoch - 1) and max(self.settings.mosaic, self.settings.mixup) > 0
+        names += " or one that was mixed into them" * mixed
         where = f"{error} in epoch {epoch}, at step {error.step}, with the images {names}"
         if self.progress.recoveries > RECOVERIES:
             raise TrainingError(
-                f"{where}, for the {self.progress.recoveries}th time; look at their labels, or lower lr0. "
-                f"The last good weights are in '{self.folder.path / 'weights'}'"
+                f"{where}, for the {self.progress.recoveries}th time; look at their labels, or lower lr0; "
+                f"{self._what_is_left()}"
             ) from error
         rate = LOWER_RATE**self.progress.recoveries
         again = f"{self.progress.recoveries} of {RECOVERIES}"
         self.say(f"{where}; going back to epoch {self.progress.epoch} with {rate:g} of the learning rate ({again})")
 
+    def _what_is_left(self) -> str:
+        if not self.progress.epoch:
+            return "there are no weights yet, as no epoch was ended"
+        return f"the last good weights are in '{self.folder.last}'"
+
     def _draw_batch(self, step: int, batch: Batch) -> None:
         if step <= BATCH_PICTURES and len(batch.images):
             write_batch_picture(self.folder.path / f"train_batch{step}.jpg", batch, self.card.skeleton)
 
-    def _validate(self, net: PoseNet) -> PoseMetrics:
+    def _validate(self, net: PoseNet) -> ValidationResult:
         assert self.data.held_out is not None
         result = validate_shared(
             TorchRuntime(net, self.card, device=str(self.engine.device)),
@@ -196,7 +215,7 @@ class Run:
         )
         if self.engine.any(self.interrupts.asked):
             raise StoppedError
-        return result.metrics
+        return result
 
     def _tell_validation(self, event: TrainEvent) -> None:
         self.listener(event)
@@ -236,13 +255,12 @@ class Run:
         return KeyboardInterrupt(text)
 
     def _result(self) -> TrainResult:
-        if self.best_metrics is None and self.data.held_out is not None and self.progress.best_epoch:
-            self.best_metrics = self._validate(load_checkpoint(self.folder.best).net)  # of before it was stopped
-        if self.settings.plots and self.data.held_out is not None and self.progress.epoch and self.engine.writes:
-            runtime = TorchRuntime(self.learner.average.net, self.card, device=str(self.engine.device))
-            write_validation_picture(
-                self.folder.path / "validation.jpg", runtime, self.data.held_out, imgsz=self.settings.imgsz
-            )
+        wanted = self.best_metrics is None or self.settings.plots
+        if self.data.held_out is not None and self.progress.best_epoch and wanted:
+            best = self._validate_best()
+            self.best_metrics = best.metrics
+            if self.settings.plots and self.engine.writes:
+                self._draw_best(self.data.held_out, best)
         self.engine.wait()
         return TrainResult(
             run_folder=self.folder.path,
@@ -251,6 +269,20 @@ class Run:
             metrics=self.best_metrics,
             epochs=self.progress.epoch,
             seconds=self.progress.seconds,
+        )
+
+    def _validate_best(self) -> ValidationResult:
+        """Validate the best weights, unless that was done a moment ago."""
+        if self.validated is not None and self.progress.best_epoch == self.progress.epoch:
+            return self.validated
+        return self._validate(load_checkpoint(self.folder.best).net)
+
+    def _draw_best(self, held_out: Samples, best: ValidationResult) -> None:
+        net, skeleton = load_checkpoint(self.folder.best).net, held_out.skeleton
+        runtime = TorchRuntime(net, self.card, device=str(self.engine.device))
+        write_validation_picture(self.folder.path / "validation.jpg", runtime, held_out, imgsz=self.settings.imgsz)
+        write_evaluation_pictures(
+            self.folder.path, best.evaluator, sigmas=skeleton.require_sigmas(), names=skeleton.names
         )
 
 

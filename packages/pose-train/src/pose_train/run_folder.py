@@ -132,6 +132,11 @@ def find_run_folder(settings: TrainSettings) -> RunFolder:
     Raises:
         SettingsError: there is none, or it holds no state to go on from.
     """
+    if settings.resume is True and not Path(settings.model).exists():
+        raise SettingsError(
+            f"resume: True means the run of model=, which must be a file in a run folder; got '{settings.model}'; name "
+            "the folder, such as resume=runs/train"
+        )
     path = Path(settings.model if settings.resume is True else str(settings.resume))
     folder = RunFolder(path.parent.parent if path.is_file() else path)
     if not folder.settings.exists() or (folder.table.exists() and not folder.state.exists()):

@@ -52,7 +52,7 @@ class TrainSettings:
     conf: float | None = _setting(None, "lowest score that validation counts; 0.001 unless given", least=0, most=1)
     iou: float = _setting(0.7, "overlap from which validation takes two boxes for one person", least=0, most=1)
     max_det: int = _setting(300, "most people per image in validation", least=1)
-    plots: bool = _setting(True, "write pictures of batches and of validation")
+    plots: bool = _setting(True, "write pictures of labels, batches and validation")
     tracker: tuple[str, ...] = _setting((), "trackers: tensorboard, mlflow, wandb, clearml, comet_ml, aim, dvclive")
     skip_bad: bool = _setting(False, "drop faulty label rows, and say how many, in place of stopping")
     nbs: int = _setting(
@@ -93,6 +93,8 @@ class TrainSettings:
     def __post_init__(self) -> None:
         if self.cache not in CACHES:
             raise SettingsError(f"cache must be False, True, 'ram' or 'disk'; got '{self.cache}'")
+        if not self.fraction:
+            raise SettingsError("fraction must be above 0; got 0, which leaves no image to learn from")
 
     def augmentation(self) -> AugmentSettings:
         """Return the settings that concern the images alone."""

@@ -7,14 +7,15 @@ import gc
 from pathlib import Path
 
 import torch
-from pose_data import CheckpointError, Samples, load_settings
+from pose_data import CheckpointError, Samples, SettingsError, load_settings
 
 from pose_train.data import RunData, open_run_data
 from pose_train.engine import Engine, make_engine, reproducible
 from pose_train.events import Listener, MessageEvent, TrainEvent
+from pose_train.failures import TrainingError
 from pose_train.interrupts import Interrupts, noted_interrupts
 from pose_train.outcome import TrainResult
-from pose_train.record import read_start_card
+from pose_train.record import check_same_data, read_start_card
 from pose_train.run import Run
 from pose_train.run_folder import RunFolder, find_run_folder, name_run_folder
 from pose_train.settings import TrainSettings
@@ -44,8 +45,7 @@ def train(
         KeyboardInterrupt: Ctrl-C.
     """
     earlier = find_run_folder(settings) if settings.resume else None
-    if earlier:
-        settings = dataclasses.replace(load_settings(TrainSettings, earlier.settings), resume=settings.resume)
+    settings = _as_begun(settings, earlier) if earlier else _with_whole_paths(settings)
     data = open_run_data(settings, train_samples, val_samples)
     with reproducible(settings), noted_interrupts() as interrupts:
         engine = make_engine(settings)
@@ -84,9 +84,13 @@ class _Job:
         card = read_start_card(folder.record)
         if card is None:
             raise CheckpointError(f"{folder.record}: no such file; it says what network the run has learnt with")
+        check_same_data(folder.record, self.data)
         run = self._prepare(settings, make_start_again(card), folder)
-        run.go_on()
-        return run.finish()
+        try:
+            run.go_on()
+            return run.finish()
+        except torch.OutOfMemoryError as error:
+            raise _out_of_memory(run, settings, world=self.engine.world) from error
 
     def _prepare(self, settings: TrainSettings, start: Start, folder: RunFolder) -> Run:
         for note in (*start.notes, *self.data.notes):
@@ -110,11 +114,11 @@ class _Job:
         """Halve the batch; more of them add up to the nominal one.
 
         Raises:
-            OutOfMemoryError: later than in the first epoch, with a batch of one, or with several processes, of
-                which the others would wait for this one for ever.
+            TrainingError: later than in the first epoch, with a batch of one, or with several processes, of which the
+                others would wait for this one for ever.
         """
         if run.progress.epoch or settings.batch == 1 or self.engine.world > 1:
-            raise error
+            raise _out_of_memory(run, settings, world=self.engine.world) from error
         smaller = max(settings.batch // 2, 1)
         nominal = run.learner.plan.nbs
         again = f"starting again with {smaller}, which add up to {nominal} before a step"
@@ -126,6 +130,40 @@ class _Job:
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+
+def _out_of_memory(run: Run, settings: TrainSettings, *, world: int) -> TrainingError:
+    shared = f" on {world} processes" if world > 1 else ""
+    less = f"batch={settings.batch // 2}" if settings.batch > 1 else "a smaller imgsz"
+    return TrainingError(
+        f"out of memory in epoch {run.progress.epoch + 1}, with a batch of {settings.batch}{shared} at "
+        f"{settings.imgsz} px; make room and go on with resume={run.folder.path}, or begin again with {less}"
+    )
+
+
+def _as_begun(settings: TrainSettings, earlier: RunFolder) -> TrainSettings:
+    """Take the settings of the run that goes on.
+
+    Raises:
+        SettingsError: another one was asked for.
+    """
+    begun = load_settings(TrainSettings, earlier.settings)
+    for field in dataclasses.fields(TrainSettings):
+        asked, kept = getattr(settings, field.name), getattr(begun, field.name)
+        if field.name not in ("resume", "model") and asked not in (field.default, kept):
+            raise SettingsError(
+                f"resume: '{earlier.path}' goes on with {field.name}={kept}; got {asked}; leave it out, or begin "
+                f"another run with model={earlier.last}"
+            )
+    project = earlier.path.parent if begun.name else earlier.path  # from where it is now, for what is beside it
+    return dataclasses.replace(begun, resume=settings.resume, project=str(project))
+
+
+def _with_whole_paths(settings: TrainSettings) -> TrainSettings:
+    """Write files as absolute paths, so that the run can go on from another folder."""
+    places = {name: getattr(settings, name) for name in ("data", "model", "pretrained")}
+    files = {name: str(Path(p).absolute()) for name, p in places.items() if isinstance(p, str) and Path(p).is_file()}
+    return dataclasses.replace(settings, **files)  # type: ignore[arg-type]  # all three may be text
 
 
 def _ignore(_event: TrainEvent) -> None:

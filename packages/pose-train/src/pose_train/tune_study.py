@@ -34,6 +34,7 @@ STUDY = "pose"  # the name of the one study in a file
 STUDY_FILE = "study.db"
 WAIT_FOR_LOCK = 120  # seconds that a process waits while another one writes into the file
 HEARTBEAT = 30  # seconds after which a process says that it is still there; a trial without is given up after twice
+FAILURES_IN_A_ROW = 5  # after which the next trial isn't worth its time either
 NO_RESULT_DEPENDS_ON = ("device", "workers", "cache", "plots", "tracker", "exist_ok", "save_period", "project")
 
 _OUTCOMES: Mapping[TrialState, TrialOutcome] = {
@@ -57,17 +58,22 @@ class Search:
         self.space = make_space(how.space)
         self.settings, self.how, self.samples, self.listener = _prepared(settings, self.space), how, samples, listener
         self.folder = Path(settings.project)
+        self.failures, self.in_a_row, self.why = 0, 0, ""
         self.study = open_study(self.folder / STUDY_FILE, how)
         self._agree()
 
     def run(self) -> None:
-        """Begin trials until there are enough."""
+        """Begin trials until there are enough, or too many of them fail."""
         began = time.monotonic()
-        while self._taken() < self.how.trials:
+        while self._taken() < self.how.trials and not self._hopeless():
             if self.how.hours is not None and time.monotonic() - began > self.how.hours * 3600:
                 self.listener(MessageEvent(f"{self.how.hours:g} hours are over; the same command goes on"))
                 return
             self.study.optimize(self._run_trial, n_trials=1, catch=(TrainingError,), callbacks=[self._tell])
+        if self._hopeless():
+            self.listener(
+                MessageEvent(f"{self.failures} trials failed, {self.in_a_row} of them in a row: no more begin")
+            )
 
     def result(self) -> TuneResult:
         """Write what was found, and say it.
@@ -77,10 +83,8 @@ class Search:
         """
         counts = {state: len(self.study.get_trials(states=(state,), deepcopy=False)) for state in TrialState}
         if not counts[TrialState.COMPLETE]:
-            raise SettingsError(
-                f"{self.folder / STUDY_FILE}: must have a trial that came to its end; got none; look at what was said "
-                "of each, or give more trials"
-            )
+            said = f"{self.failures} failed, the last one as {self.why}" if self.why else "give more trials"
+            raise SettingsError(f"{self.folder / STUDY_FILE}: must have a trial that came to its end; got none; {said}")
         best = self.study.best_trial
         write_study_picture(self.folder, self.study)
         return TuneResult(
@@ -100,9 +104,13 @@ class Search:
         self.study.sampler = TPESampler(n_startup_trials=self.how.startup, multivariate=False, seed=seed)
         changes = {key: _draw(trial, key, search) for key, search in self.space.items()}
         judge = _Judge(trial, self.how.prune, self.listener)
-        settings = dataclasses.replace(self.settings, name=f"trial{trial.number}", **changes)  # type: ignore[arg-type]
+        settings = dataclasses.replace(changed(self.settings, changes), name=f"trial{trial.number}")
         learnt, held_out = self.samples
-        train(settings, train_samples=learnt, val_samples=held_out, on_event=judge)
+        try:
+            train(settings, train_samples=learnt, val_samples=held_out, on_event=judge)
+        except TrainingError as error:
+            self.why = str(error)
+            raise
         return judge.best
 
     def _tell(self, study: Study, trial: FrozenTrial) -> None:
@@ -110,7 +118,14 @@ class Search:
         state = _OUTCOMES[trial.state]
         value = None if state == "failed" else max(trial.intermediate_values.values(), default=None)
         best = study.best_trial.number if done else None
-        self.listener(TrialEvent(trial.number, self.how.trials, state, value, dict(trial.params), best))
+        failed = state == "failed"
+        self.failures, self.in_a_row = self.failures + failed, (self.in_a_row + 1) * failed
+        why = self.why if failed else None
+        self.listener(TrialEvent(trial.number, self.how.trials, state, value, dict(trial.params), best, why))
+
+    def _hopeless(self) -> bool:
+        """Whether so many trials of this process have failed that the next ones will."""
+        return self.in_a_row >= FAILURES_IN_A_ROW or self.failures >= self.how.trials
 
     def _taken(self) -> int:
         """Trials that have a result or will have one."""
@@ -133,7 +148,7 @@ class Search:
             )
 
     def _write_best(self, changes: dict[str, Value]) -> Path:
-        best = dataclasses.replace(self.settings, project="runs/train", **changes)  # type: ignore[arg-type]
+        best = dataclasses.replace(changed(self.settings, changes), project="runs/train")
         values = {key: list(v) if isinstance(v, tuple) else v for key, v in dataclasses.asdict(best).items()}
         with atomic_path(self.folder / "best.yaml") as temporary:
             temporary.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
@@ -165,7 +180,7 @@ def open_study(file: Path, how: TuneSettings) -> Study:
         SettingsError: the file is something else.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    logging.set_verbosity(logging.WARNING)  # each trial is told to the listener
+    logging.set_verbosity(logging.ERROR)  # each trial, and why it failed, is told to the listener
     for last_try in (False, False, True):
         try:
             return _open_study(file, how)
@@ -214,8 +229,15 @@ def _prepared(settings: TrainSettings, space: Mapping[str, SearchOver]) -> Train
             "several times, and they share the study"
         )
     if settings.optimizer == "auto" and "lr0" in space:
-        return dataclasses.replace(settings, optimizer="AdamW", momentum=0.9, warmup_bias_lr=0.0)
+        nominal = settings.nbs or settings.batch  # as auto has it for AdamW
+        return dataclasses.replace(settings, optimizer="AdamW", momentum=0.9, warmup_bias_lr=0.0, nbs=nominal)
     return settings
+
+
+def changed(settings: TrainSettings, changes: Mapping[str, Value]) -> TrainSettings:
+    """Put what was drawn into settings; a nominal batch that is the batch itself stays so."""
+    nominal = {"nbs": changes["batch"]} if "batch" in changes and settings.nbs == settings.batch else {}
+    return dataclasses.replace(settings, **{**nominal, **changes})  # type: ignore[arg-type]
 
 
 def _draw(trial: Trial, key: str, search: SearchOver) -> Value:

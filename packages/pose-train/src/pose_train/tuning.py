@@ -40,6 +40,7 @@ class TrialEvent:
         value: best keypoint AP on the validation images; None where none was measured.
         changes: the settings that were drawn.
         best: number of the best trial so far; None before the first.
+        why: of a failed trial, what its run said.
     """
 
     number: int
@@ -48,6 +49,7 @@ class TrialEvent:
     value: float | None
     changes: Mapping[str, Value]
     best: int | None
+    why: str | None = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,8 @@ def tune(
 
     Raises:
         SettingsError: Optuna isn't installed, the space can't be used, or the study was begun with other settings.
-        PoseError: what `train` raises, but for losses that are no numbers, which end a trial only.
+        PoseError: what `train` raises, but for losses that are no numbers, which end a trial only; the search ends
+            after five such trials in a row, or after as many as it was to have.
     """
     if importlib.util.find_spec("optuna") is None:
         raise SettingsError("tune needs a package that isn't installed; install it with: pip install optuna")

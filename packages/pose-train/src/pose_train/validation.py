@@ -29,11 +29,13 @@ class ValidationResult:
         metrics: COCO's numbers for boxes and keypoints.
         times: milliseconds per image of each stage.
         images: how many were validated.
+        evaluator: that knows what is labelled in each image and what was found, for curves and numbers by keypoint.
     """
 
     metrics: PoseMetrics
     times: StageTimes
     images: int
+    evaluator: PoseEvaluator
 
 
 def validate(
@@ -124,7 +126,7 @@ def _make_evaluator(samples: Samples) -> PoseEvaluator:
 
 def _result(evaluator: PoseEvaluator, times: NDArray[np.float64], *, images: int, timed: int) -> ValidationResult:
     mean = times / max(timed, 1)
-    return ValidationResult(evaluator.compute(), StageTimes(*(float(t) for t in mean)), images)
+    return ValidationResult(evaluator.compute(), StageTimes(*(float(t) for t in mean)), images, evaluator)
 
 
 def _batches(samples: Samples, indices: Sequence[int], size: int) -> Iterator[list[tuple[int, Sample]]]:

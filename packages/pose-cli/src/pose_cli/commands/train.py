@@ -26,18 +26,26 @@ def _settings() -> type:
     from dataclasses import dataclass
 
     from pose_data import setting
-    from pose_train import TrainSettings, recipe_names
+    from pose_train import TrainSettings
 
     from pose_cli.models import LEARNER_HELP
 
     @dataclass(frozen=True)
     class Words(TrainSettings):
         model: str = setting("", LEARNER_HELP)
-        recipe: str = setting(
-            "", f"settings that hold where no word says otherwise: {', '.join(recipe_names())}, or a YAML file"
-        )
+        recipe: str = recipe_setting()
 
     return Words
+
+
+def recipe_setting() -> str:
+    """Make the field of the word that names a recipe."""
+    from pose_data import setting
+    from pose_train import recipe_names
+
+    known = ", ".join(recipe_names())
+    made: str = setting("", f"settings that hold where no word says otherwise: {known}, or a YAML file")
+    return made
 
 
 def _make(words: Mapping[str, object]) -> TrainSettings:
@@ -70,6 +78,8 @@ def _run(settings: TrainSettings) -> int:
     except KeyboardInterrupt as stop:
         going_on = f"; go on with: pose train resume={folders[0]}" if folders else ""
         raise KeyboardInterrupt(str(stop) or f"interrupted{going_on}") from stop
+    if not folders:
+        return 0  # of several processes, one tells
     if done.metrics is not None:
         results().print(metrics_table(done.metrics, title="Best weights"))
     results().print(f"{duration(done.seconds)}, best weights: {done.best}", markup=False)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pose_data import setting
 
 from pose_cli.command import WordsCommand
+from pose_cli.models import LEARNER_HELP
 
 if TYPE_CHECKING:
     from pose_train import TrainSettings, TrialEvent, TuneResult
@@ -22,6 +23,7 @@ HELP = """Search over training settings: many short runs, the weak ones stopped 
   pose tune data=people.yaml epochs=20 trials=30
   pose tune data=people.yaml epochs=20 trials=30 space=[lr0,scale,mosaic]
   pose tune data=people.yaml epochs=20 trials=30 space=space.yaml
+  pose tune data=mine.yaml recipe=few trials=30
 
 All words of `pose train` are known, and are the same in all trials. The study is project/study.db, which Optuna
 reads: the same command goes on with it, and several processes may run it at once.
@@ -32,8 +34,6 @@ reads: the same command goes on with it, and several processes may run it at onc
 def _settings() -> type[TrainSettings]:
     from pose_train import TrainSettings, TuneSettings
 
-    from pose_cli.models import LEARNER_HELP
-
     @dataclass(frozen=True)
     class TuneWords(TuneSettings, TrainSettings):
         """The words of `pose train`, and those of the search."""
@@ -43,6 +43,26 @@ def _settings() -> type[TrainSettings]:
         plots: bool = setting(False, "write pictures of batches and of validation for each trial")
 
     return TuneWords
+
+
+@functools.cache
+def _words_settings() -> type:
+    from pose_cli.commands.train import recipe_setting
+
+    @dataclass(frozen=True)
+    class Words(_settings()):  # type: ignore[misc]  # its base is imported only when it is needed
+        recipe: str = recipe_setting()
+
+    return Words
+
+
+def _make(words: Mapping[str, object]) -> TrainSettings:
+    from pose_data import make_settings
+    from pose_train import read_recipe
+
+    own = {name: value for name, value in words.items() if name != "recipe"}
+    recipe = read_recipe(str(words["recipe"])) if words.get("recipe") else {}
+    return make_settings(_settings(), {**recipe, **own}, source="tune")
 
 
 def _run(settings: TrainSettings) -> int:
@@ -56,10 +76,15 @@ def _run(settings: TrainSettings) -> int:
     if settings.name:
         raise SettingsError("tune: name is that of each trial; name the folder of the study with project=FOLDER")
 
+    told: set[str] = set()
+
     def listen(event: TrainEvent | TrialEvent) -> None:
         if isinstance(event, TrialEvent):
             messages().print(_trial_line(event), markup=False)
-        elif not isinstance(event, MessageEvent):  # a hundred runs say the same
+        elif not isinstance(event, MessageEvent):
+            listener(event)
+        elif event.text not in told:  # a hundred runs say the same
+            told.add(event.text)
             listener(event)
 
     plain, how = _part(settings, TrainSettings), _part(settings, TuneSettings)
@@ -83,7 +108,8 @@ def _part(settings: TrainSettings, kind: type[_S]) -> _S:
 def _trial_line(event: TrialEvent) -> str:
     value = "" if event.value is None else f"  keypoint AP {event.value:.3f}"
     best = "  best so far" if event.best == event.number else ""
-    return f"trial {event.number + 1}/{event.trials}  {event.state}{value}  {_words(event.changes)}{best}"
+    why = f": {event.why}" if event.why else ""
+    return f"trial {event.number + 1}/{event.trials}  {event.state}{value}  {_words(event.changes)}{best}{why}"
 
 
 def _summary(done: TuneResult) -> list[str]:
@@ -99,4 +125,4 @@ def _words(changes: Mapping[str, object]) -> str:
     return " ".join(f"{key}={value}" for key, value in shown.items())
 
 
-command = WordsCommand("tune", settings=_settings, run=_run, help=HELP, places=("model", "data"))
+command = WordsCommand("tune", settings=_words_settings, run=_run, help=HELP, places=("model", "data"), make=_make)
