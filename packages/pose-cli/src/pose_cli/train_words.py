@@ -31,6 +31,7 @@ class TrainWords(TypedDict, total=False):
     cos_lr: bool
     close_mosaic: int
     amp: bool
+    graphs: bool
     freeze: int | tuple[int, ...] | None
     multi_scale: float
     val: bool
