@@ -16,7 +16,7 @@ from pose_nn import TorchRuntime, load_checkpoint
 
 Rows = NDArray[np.float32]
 
-SIZE = 256  # what their card says
+SIZE = 320  # what their card says
 CELLS = count_cells((SIZE, SIZE), stride=32)
 LAST_LEVEL = slice(CELLS[0] + CELLS[1], None)
 POINTS = slice(5, None)  # after a box and the score of one class

@@ -118,6 +118,17 @@ def test_an_unreadable_image_stops_or_is_left_out(write_dataset, tmp_path: Path)
     assert [len(dataset.targets(i)) for i in range(2)] == [1, 0]
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "png", "bmp"])
+def test_an_image_that_is_cut_off_stops_or_is_left_out(write_dataset, write_image, tmp_path: Path, suffix: str):
+    settings = read_data_settings(write_dataset())
+    image = tmp_path / f"images/train/d.{suffix}"
+    write_image(image, height=40, width=40)
+    image.write_bytes(image.read_bytes()[:-30])
+    with pytest.raises(DataError, match=rf"d\.{suffix}: must be a whole image; got one that is cut off"):
+        open_dataset(settings, "train")
+    assert "d" not in [s.name.partition(".")[0] for s in open_dataset(settings, "train", skip_bad=True)]
+
+
 def test_nothing_but_unreadable_images_is_refused_even_when_skipping(write_dataset, tmp_path: Path, row: str):
     settings = read_data_settings(write_dataset({"train/a": row}))
     (tmp_path / "images/train/a.png").write_bytes(b"")

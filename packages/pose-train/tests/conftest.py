@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 
 import pytest
 import torch
@@ -35,6 +36,9 @@ class TinyRun:
         """Start a run in a forked process, after `prepare` was called in it; return the process."""
 
         def work():
+            os.environ["OMP_NUM_THREADS"] = (
+                "1"  # threads of the process that forked aren't there; waiting for them hangs
+            )
             torch.set_num_threads(1)
             if prepare:
                 prepare()

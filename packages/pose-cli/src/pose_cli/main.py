@@ -144,7 +144,7 @@ def _unknown_command(path: str, given: str, known: Sequence[str]) -> str:
 
 
 def _fail(message: str, status: int) -> int:
-    click.echo(f"pose: {' '.join(message.split())}", err=True)
+    click.echo(f"pose: {message.strip()}", err=True)
     return status
 
 

@@ -23,7 +23,7 @@ from pose_data.errors import PoseError
 from pose_data.files import atomic_path
 from pose_data.poses import PoseTargets
 
-_VERSION = "1"  # of the rules by which labels become an index, and of the file itself
+_VERSION = "2"  # of the rules by which labels become an index, and of the file itself
 _log = logging.getLogger(__name__)
 
 

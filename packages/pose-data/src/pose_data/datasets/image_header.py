@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
 _EXIF_ORIENTATION = 274
-_PNG_START = b"\x89PNG\r\n\x1a\n"
+_PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+_TAIL = 64  # bytes; some programs write a few more behind the end
 # JPEG markers that hold the size: SOF0 to SOF15 without DHT (C4), JPG (C8) and DAC (CC).
 _JPEG_SIZE = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_SCAN, _JPEG_EXIF, _JPEG_END = 0xDA, 0xE1, b"\xff\xd9"
@@ -55,6 +57,14 @@ def is_cut_off(data: bytes) -> bool:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return len(data) < 8 + int(struct.unpack_from("<I", data, 4)[0])
     return data.startswith(b"BM") and _bmp_is_cut_off(data)
+
+
+def shows_its_end(file: BinaryIO) -> bool:
+    """Say whether the last bytes of a file are those of a whole JPEG or PNG image; where not, look at all of it."""
+    file.seek(0, os.SEEK_END)
+    file.seek(max(file.tell() - _TAIL, 0))
+    tail = file.read()
+    return _JPEG_END in tail or _PNG_END in tail
 
 
 def _reader_of(start: bytes) -> Callable[[BinaryIO], ImageHeader | None] | None:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_data.datasets.image_header import ImageHeader, is_cut_off, read_header
+from pose_data.datasets.image_header import ImageHeader, is_cut_off, read_header, shows_its_end
 from pose_data.errors import DataError
 
 IMAGE_SUFFIXES = frozenset(
@@ -76,16 +76,20 @@ def decode_image(data: bytes, *, name: str, longest: int | None = None) -> NDArr
 def image_size(path: Path) -> tuple[int, int]:
     """Tell (height, width) of an image file as `read_image` gives it, from its header alone where that is possible.
 
-    JPEG, PNG, BMP and WebP are measured by their first bytes (some 30 µs each); other kinds are decoded.
+    JPEG, PNG, BMP and WebP are measured by their first bytes (some 30 µs each), and their last ones are looked at;
+    other kinds are decoded.
 
     Raises:
-        DataError: no such file, or not an image.
+        DataError: no such file, or one that is cut off or not an image.
     """
     try:
         with path.open("rb") as file:
             header = read_header(file)
+            doubtful = header is not None and not shows_its_end(file)
     except OSError as error:
         raise _cannot_read(path, error) from error
+    if doubtful and is_cut_off(_read_bytes(path)):
+        raise DataError(f"{path}: must be a whole image; got one that is cut off; copy it again, {_WAY_OUT}")
     if header is not None:
         return header.upright_size
     height, width = read_image(path).shape[:2]
