@@ -103,7 +103,8 @@ def make_weights(
         licence="Apache-2.0",
         provenance=(
             f"made by tools/make_weights.py of the pose project on drawn people (seed {seed}), no other data: "
-            f"{result.epochs * STEPS * batch:,} pictures at {size} px in batches of {batch}, Muon from {rate:g}, {result.seconds / 60:.0f} minutes; "
+            f"{result.epochs * STEPS * batch:,} pictures at {size} px in batches of {batch}, "
+            f"Muon from {rate:g}, {result.seconds / 60:.0f} minutes; "
             f"{checkpoint.card.provenance}"
         ),
     )

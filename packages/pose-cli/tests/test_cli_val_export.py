@@ -72,11 +72,12 @@ def test_weights_that_come_along_pass_in_16_and_8_bit_but_not_with_ranges_of_not
 
     half = run("export", "format=torchscript", "half=True", f"output={tmp_path / 'half.torchscript'}")
     assert (half.status, half.err) == (0, "")
-    assert run("export", "format=onnx", "int8=True", f"output={tmp_path / 'good.onnx'}").status == 0
+    eight = ("export", "format=onnx", "int8=True", "imgsz=384")
+    assert run(*eight, f"output={tmp_path / 'good.onnx'}").status == 0
     black = tmp_path / "black"
     black.mkdir()
     assert cv2.imwrite(str(black / "black.png"), np.zeros((64, 64, 3), np.uint8))
-    bad = run("export", "format=onnx", "int8=True", f"calibration={black}", f"output={tmp_path / 'bad.onnx'}")
+    bad = run(*eight, f"calibration={black}", f"output={tmp_path / 'bad.onnx'}")
     assert (bad.status, bad.err.count("\n")) == (2, 1)
     assert "scores differ by" in bad.err
     assert not (tmp_path / "bad.onnx").exists()

@@ -36,9 +36,7 @@ class TinyRun:
         """Start a run in a forked process, after `prepare` was called in it; return the process."""
 
         def work():
-            os.environ["OMP_NUM_THREADS"] = (
-                "1"  # threads of the process that forked aren't there; waiting for them hangs
-            )
+            os.environ["OMP_NUM_THREADS"] = "1"  # the threads of the process that forked aren't there to wait for
             torch.set_num_threads(1)
             if prepare:
                 prepare()

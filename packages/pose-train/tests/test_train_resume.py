@@ -19,6 +19,17 @@ WHOLE = {"epochs": EPOCHS, "heatmap": 1.0, "likelihood": 1.0, "batch": 2, "nbs":
 can_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system can't fork")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Calculate in one thread, as a forked process must: sums of another number of threads may have other bits."""
+    before = torch.get_num_threads()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        torch.set_num_threads(1)
+        yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def whole(tiny, tmp_path_factory):
     """A run that nothing interrupted, with everything that has a state of its own."""

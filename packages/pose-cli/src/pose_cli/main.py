@@ -144,7 +144,8 @@ def _unknown_command(path: str, given: str, known: Sequence[str]) -> str:
 
 
 def _fail(message: str, status: int) -> int:
-    click.echo(f"pose: {message.strip()}", err=True)
+    text = message.strip() if "\n  " in message else " ".join(message.split())  # lists keep a line for each entry
+    click.echo(f"pose: {text}", err=True)
     return status
 
 
