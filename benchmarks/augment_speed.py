@@ -10,12 +10,12 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import cv2
 import numpy as np
-from pose_data import COCO_PERSON, AugmentSettings, PoseTargets, Sample, affine, augment, hsv, mosaic
+from kept import Kept
+from pose_data import AugmentSettings, PoseTargets, Sample, affine, augment, hsv, mosaic
 
 SHAPES = ((480, 640), (427, 640), (640, 480), (640, 640))
 PEOPLE = 6
@@ -27,26 +27,6 @@ CASES = {
     "mosaic and mixup": AugmentSettings(mixup=1.0),
     "without mosaic": AugmentSettings(mosaic=0),
 }
-
-
-@dataclass(frozen=True)
-class Memory:
-    """A data set of decoded images."""
-
-    samples: tuple[Sample, ...]
-    names: tuple[str, ...] = ("person",)
-    skeleton = COCO_PERSON
-    keypoint_dims: int = 3
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __getitem__(self, index: int) -> Sample:
-        return self.samples[index]
-
-    def targets(self, index: int) -> PoseTargets:
-        """The labels of one image."""
-        return self.samples[index].targets
 
 
 def make_sample(index: int, generator: np.random.Generator) -> Sample:
@@ -67,7 +47,7 @@ def make_sample(index: int, generator: np.random.Generator) -> Sample:
     return Sample(np.asarray(cv2.resize(patches, (width, height)), np.uint8), targets, str(index))
 
 
-def by_canvas(data: Memory, index: int, size: int, generator: np.random.Generator) -> None:
+def by_canvas(data: Kept, index: int, size: int, generator: np.random.Generator) -> None:
     """Make the same image the plain way: draw the whole canvas, then warp it."""
     samples = [(data[i].image, data[i].targets) for i in (index, *generator.integers(0, len(data), 3).tolist())]
     canvas, targets = mosaic(samples, size, generator=generator)
@@ -83,7 +63,7 @@ def main() -> None:
     options = parser.parse_args()
     cv2.setNumThreads(1)
     generator = np.random.default_rng(0)
-    data = Memory(tuple(make_sample(i, generator) for i in range(GROUP)))
+    data = Kept(tuple(make_sample(i, generator) for i in range(GROUP)))
     print(f"{platform.processor() or platform.machine()}, OpenCV {cv2.__version__}, one core, {options.size} px")
     print(f"{'':34} images per second of processor time (median, best)")
     for name, settings in CASES.items():

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from drawn import KeptPeople, draw_people
+from kept import Kept, draw_people
 from numpy.typing import NDArray
 from pose_cli.models import shipped_weights
 from pose_nn import PoseNet, TorchRuntime, build_network, fuse, load_checkpoint
@@ -82,7 +82,7 @@ def compare(found: NDArray[np.float32], wanted: NDArray[np.float32], name: str) 
     return f"{name} {pixels:.2g} ({pixels / np.abs(wanted).max():.1e}), {difference[:, scores].max():.1e}"
 
 
-def compare_precisions(device: str, held_out: KeptPeople) -> None:
+def compare_precisions(device: str, held_out: Kept) -> None:
     """Keypoint AP of the weights that come along, by precision."""
     checkpoint = load_checkpoint(shipped_weights())
     for name, precision in (("cpu", "float32"), (device, "float32"), (device, "float16"), (device, "bfloat16")):
@@ -94,7 +94,7 @@ def compare_precisions(device: str, held_out: KeptPeople) -> None:
         )
 
 
-def fine_tune(output: Path, learnt: KeptPeople, held_out: KeptPeople, *, device: str, seed: int) -> str:
+def fine_tune(output: Path, learnt: Kept, held_out: Kept, *, device: str, seed: int) -> str:
     """Train for a few epochs from the weights that come along; return the AP of the last."""
     settings = TrainSettings(
         model=str(shipped_weights()),

@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from drawn import draw_people
+from kept import draw_people
 from pose_cli.models import shipped_weights
 from pose_data import COCO_PERSON, ModelCard, Predictor
 from pose_nn import TorchRuntime, build_network, fuse, load_checkpoint

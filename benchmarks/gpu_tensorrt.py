@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from drawn import draw_people
+from kept import draw_people
 from numpy.typing import NDArray
 from pose_cli.models import shipped_weights
 from pose_data import Predictor, Runtime

@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 import cv2
 import torch
-from drawn import KeptPeople, draw_people
+from kept import Kept, draw_people
 from pose_nn import build_network
 from pose_train import TrainSettings
 from pose_train.batches import Batch
@@ -42,7 +42,7 @@ def make_settings(chosen: argparse.Namespace, batch: int, **changed: object) -> 
 class Bench:
     """A run of one network and batch, without its folder."""
 
-    def __init__(self, settings: TrainSettings, network: str, samples: KeptPeople, *, per_epoch: int) -> None:
+    def __init__(self, settings: TrainSettings, network: str, samples: Kept, *, per_epoch: int) -> None:
         self.settings, self.per_epoch = settings, per_epoch
         self.engine = make_engine(settings)
         torch.manual_seed(0)
@@ -126,7 +126,7 @@ def profile_step(learner: Learner, batch: Batch, *, rows: int) -> str:
     return f"{by_gpu}\n{table.table(sort_by='self_cpu_time_total', row_limit=rows, max_name_column_width=60)}"
 
 
-def compare_choices(chosen: argparse.Namespace, network: str, batch: int, samples: KeptPeople) -> None:
+def compare_choices(chosen: argparse.Namespace, network: str, batch: int, samples: Kept) -> None:
     """Images per second of the bare step with one thing changed at a time."""
     eager: dict[str, object] = {"graphs": False}
     cases: dict[str, tuple[dict[str, object], Callable[[Bench], None] | None]] = {
@@ -192,7 +192,7 @@ def main() -> None:
             measure(chosen, network, batch, samples)
 
 
-def measure(chosen: argparse.Namespace, network: str, batch: int, samples: KeptPeople) -> None:
+def measure(chosen: argparse.Namespace, network: str, batch: int, samples: Kept) -> None:
     """Measure one network and batch, and print it."""
     bench = Bench(make_settings(chosen, batch), network, samples, per_epoch=chosen.steps * batch)
     bench.bare()

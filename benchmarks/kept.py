@@ -1,4 +1,4 @@
-"""Drawn people in memory, drawn by all cores at once."""
+"""Data sets in memory, and drawn people among them, drawn by all cores at once."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ CHUNK = 16  # images that a process draws before it asks for more
 
 
 @dataclass(frozen=True)
-class KeptPeople:
-    """Images that were drawn before; implements pose_data.Samples."""
+class Kept:
+    """Images that are there already; implements pose_data.Samples."""
 
     samples: tuple[Sample, ...]
     names: tuple[str, ...] = ("person",)
@@ -33,11 +33,11 @@ class KeptPeople:
         return self.samples[index].targets
 
 
-def draw_people(count: int, *, size: int, seed: int) -> KeptPeople:
+def draw_people(count: int, *, size: int, seed: int) -> Kept:
     """Draw images of DrawnPeople, before anything asks for a GPU: processes are forked where the system can."""
     draw = partial(_draw, DrawnPeople(count, size=size, seed=seed))
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("fork" if os.name == "posix" else "spawn")) as pool:
-        return KeptPeople(tuple(pool.map(draw, range(count), chunksize=CHUNK)))
+        return Kept(tuple(pool.map(draw, range(count), chunksize=CHUNK)))
 
 
 def _draw(people: DrawnPeople, index: int) -> Sample:
