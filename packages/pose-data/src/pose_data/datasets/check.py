@@ -15,11 +15,9 @@ from pose_data.datasets.check_statistics import mirror_warnings
 from pose_data.datasets.dataset import index_split
 from pose_data.datasets.description import DataSettings
 from pose_data.datasets.fault import Fault
-from pose_data.datasets.image_header import is_cut_off
-from pose_data.datasets.images import image_size
 from pose_data.datasets.index import Index, label_paths
 from pose_data.datasets.split import DrawnSource, ImageSource
-from pose_data.errors import DataError, PoseError
+from pose_data.errors import PoseError
 
 _LEAST_SIDE = 10  # pixels; smaller images hold nothing to learn and are mostly icons or damaged downloads
 
@@ -154,7 +152,10 @@ def _image_faults(indices: Mapping[str, Index], file: Path) -> Iterator[Fault]:
             except OSError as error:
                 yield Fault(path, None, f"can't be read ({error.strerror})")
                 continue
-            yield from _file_faults(path, data)
+            height, width = index.sizes[i].tolist()
+            if min(height, width) < _LEAST_SIDE:
+                reason = f"must be at least {_LEAST_SIDE} pixels on each side to be of use; got {width} x {height}"
+                yield Fault(path, None, reason, "warning")
             other, twin = first.setdefault(hashlib.blake2b(data, digest_size=16).digest(), (split, path))
             if twin != path:
                 where = f"in {other} too" if split != other else f"twice in {split}"
@@ -164,20 +165,6 @@ def _image_faults(indices: Mapping[str, Index], file: Path) -> Iterator[Fault]:
     for (split, other), count in shared.items():
         reason = f"{split}: {count} images are in {other} too; a figure measured on them says nothing of new images"
         yield Fault(file, None, reason, "warning")
-
-
-def _file_faults(path: Path, data: bytes) -> Iterator[Fault]:
-    if is_cut_off(data):
-        yield Fault(path, None, "must be a whole image; got one that is cut off; copy it again, or take it out")
-        return
-    try:
-        height, width = image_size(path)
-    except DataError as error:
-        yield Fault(path, None, str(error).removeprefix(f"{path}: "))
-        return
-    if min(height, width) < _LEAST_SIDE:
-        reason = f"must be at least {_LEAST_SIDE} pixels on each side to be of use; got {width} x {height}"
-        yield Fault(path, None, reason, "warning")
 
 
 def _settings_warnings(settings: DataSettings, indices: dict[str, Index]) -> Iterator[Fault]:

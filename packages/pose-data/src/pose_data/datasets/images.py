@@ -58,7 +58,7 @@ def decode_image(data: bytes, *, name: str, longest: int | None = None) -> NDArr
     if not data:
         raise DataError(f"{name}: must be an image; got an empty file; {_WAY_OUT}")
     if is_cut_off(data):
-        raise DataError(f"{name}: must be a whole image; got one that is cut off; copy it again, {_WAY_OUT}")
+        raise _cut_off(name)
     header = read_header(io.BytesIO(data))
     size = cv2.IMREAD_COLOR
     if longest is not None and header is not None and data.startswith(_JPEG_START):
@@ -89,7 +89,7 @@ def image_size(path: Path) -> tuple[int, int]:
     except OSError as error:
         raise _cannot_read(path, error) from error
     if doubtful and is_cut_off(_read_bytes(path)):
-        raise DataError(f"{path}: must be a whole image; got one that is cut off; copy it again, {_WAY_OUT}")
+        raise _cut_off(str(path))
     if header is not None:
         return header.upright_size
     height, width = read_image(path).shape[:2]
@@ -107,6 +107,10 @@ def _cannot_read(path: Path, error: OSError) -> DataError:
     if isinstance(error, FileNotFoundError):
         return DataError(f"{path}: no such image; correct the path, or take it out of the data set")
     return DataError(f"{path}: can't be read ({error.strerror}); {_WAY_OUT}")
+
+
+def _cut_off(name: str) -> DataError:
+    return DataError(f"{name}: must be a whole image; got one that is cut off; copy it again, {_WAY_OUT}")
 
 
 def _first_line(error: cv2.error) -> str:
