@@ -50,10 +50,7 @@ def _choose(calibration: Sequence[NDArray[np.uint8]] | Path | str | None) -> lis
 
         people = DrawnPeople(DRAWN_IMAGES, seed=_SEED)
         return [people[i].image for i in range(len(people))]
-    if isinstance(calibration, (str, Path)):
-        try:
-            return [frame.image for frame in open_source(calibration).spread(MOST_IMAGES)]
-        except PoseError as error:
-            raise ExportError(f"calibration must be images or a folder of them: {error}") from error
-    places = np.linspace(0, len(calibration) - 1, min(len(calibration), MOST_IMAGES)).round().astype(int)
-    return [calibration[i] for i in places]
+    try:
+        return [frame.image for frame in open_source(calibration).spread(MOST_IMAGES)]
+    except PoseError as error:
+        raise ExportError(f"calibration must be images or a folder of them: {error}") from error

@@ -180,10 +180,10 @@ def measure_ap(data: str) -> Callable[[Predictor], float]:
 
 
 def _read_images(source: str) -> list[NDArray[np.uint8]]:
-    """Read the first images of a source, to compare files with their network on."""
+    """Read images of a source, evenly spread over it, to compare files with their network on."""
     from pose_data import open_source
 
-    return [frame.image for frame, _ in zip(open_source(source), range(COMPARED_IMAGES), strict=False)]
+    return [frame.image for frame in open_source(source).spread(COMPARED_IMAGES)]
 
 
 def _calibration(settings: ExportSettings) -> object:

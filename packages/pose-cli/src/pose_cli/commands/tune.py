@@ -79,6 +79,7 @@ def _run(settings: TrainSettings) -> int:
     told: set[str] = set()
 
     def listen(event: TrainEvent | TrialEvent) -> None:
+        """Print a line for each trial, and what runs say, once."""
         if isinstance(event, TrialEvent):
             messages().print(_trial_line(event), markup=False)
         elif not isinstance(event, MessageEvent):
