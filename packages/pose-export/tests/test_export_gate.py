@@ -119,6 +119,7 @@ def test_refusal_for_more_candidates_than_the_graph_compares_advises_a_higher_co
     net: PoseNet, card: ModelCard, noise: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pose_export.options.MOST_CANDIDATES", 40)  # what a conf below the usual one compares
+    monkeypatch.setattr("pose_export.options.LEAST_CONF", 0.0)  # else the conversion doesn't begin
     words = r"In one image 84 anchors score above conf=0, of which the file compares the best 40: take a higher conf"
     with pytest.raises(ExportError, match=words) as caught:
         export(
