@@ -72,7 +72,7 @@ def test_weights_that_come_along_pass_in_16_and_8_bit_but_not_with_ranges_of_not
 
     half = run("export", "format=torchscript", "half=True", f"output={tmp_path / 'half.torchscript'}")
     assert (half.status, half.err) == (0, "")
-    eight = ("export", "format=onnx", "int8=True", "imgsz=384")
+    eight = ("export", "format=onnx", "int8=True")
     assert run(*eight, f"output={tmp_path / 'good.onnx'}").status == 0
     black = tmp_path / "black"
     black.mkdir()

@@ -173,10 +173,10 @@ def test_a_file_of_8_bit_without_a_layer_in_8_bit_is_refused(net: PoseNet, expor
 def test_what_follows_a_layer_in_float_is_in_float_too(export_int8: ExportInt8) -> None:
     from ai_edge_litert import schema_py_generated as schema
 
-    content = export_int8("tflite", keep_float=("model.0.conv",)).path.read_bytes()
+    content = export_int8("tflite", keep_float=("model.2.cv1.conv",)).path.read_bytes()
     (graph,) = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0)).subgraphs
     kinds = {tensor.name.decode(): tensor.type for tensor in graph.tensors}
-    activated = {kinds[name] for name in kinds if name.startswith("model.0/act/")}
+    activated = {kinds[name] for name in kinds if name.startswith("model.2/cv1/act/")}
     assert activated == {schema.TensorType.FLOAT32}
 
 

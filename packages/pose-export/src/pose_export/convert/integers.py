@@ -12,7 +12,7 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 from pose_data import ModelCard
 
-from pose_export.convert.layers import gives_rows, name_layer
+from pose_export.convert.layers import name_layer, stays_float
 from pose_export.convert.tensorflow import DECODE_SCOPE, INPUT_NAME
 from pose_export.options import ConvertOptions
 from pose_export.run.channels_last import make_pixels
@@ -74,7 +74,7 @@ def _find_float(content: bytes, layers: tuple[str, ...], *, decode: bool) -> lis
     def stays(part: str) -> bool:
         """Whether a tensor is of the decode, or what a layer gives before anything else is done to it."""
         layer = _layer_of(part)
-        return layer in layers or (decode and (part.startswith(DECODE_SCOPE) or gives_rows(layer)))
+        return layer in layers or (decode and (part.startswith(DECODE_SCOPE) or stays_float(layer)))
 
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
     (graph,) = model.subgraphs

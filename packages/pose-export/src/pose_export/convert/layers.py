@@ -7,6 +7,7 @@ import re
 import onnx
 
 _NETWORK = "/model."  # how tracing names what lies in `PoseNet.model`; the decode has other names
+_FIRST = re.compile(r"model\.[01]\.conv")
 _LAST = re.compile(r"model\.\d+\.cv[234]\.\d+\.2")
 _CONVOLUTION = re.compile(r"/(.+)/Conv(?:/WithoutBiases)?")
 
@@ -39,9 +40,23 @@ def gives_rows(layer: str) -> bool:
     return _LAST.fullmatch(layer) is not None
 
 
+def reads_pixels(layer: str) -> bool:
+    """Whether a layer, by its name in the network, is one of the two that lie before all blocks.
+
+    By itself each of them loses more in 8 bit than nearly all others, for pixels have more contrast than features. That
+    the first layers and the last ones keep more bits is usual (Zhou et al., DoReFa-Net, arXiv:1606.06160, section 2.7).
+    """
+    return _FIRST.fullmatch(layer) is not None
+
+
+def stays_float(layer: str) -> bool:
+    """Whether a layer, by its name in the network, is left out of 8 bit where there is a choice."""
+    return reads_pixels(layer) or gives_rows(layer)
+
+
 def may_be_in_8_bit(layer: str, contract: str) -> bool:
-    """Whether a layer, by its name in the network, can go into 8 bit at all: "heads" gives what is not decoded."""
-    return contract == "heads" or not gives_rows(layer)
+    """Whether a layer, by its name in the network, can go into 8 bit at all; for "heads" every layer can."""
+    return contract == "heads" or not stays_float(layer)
 
 
 def list_layers(model: onnx.ModelProto) -> dict[str, str]:
