@@ -86,6 +86,7 @@ def test_ctrl_c_ends_with_the_command_that_goes_on_in_the_same_epoch(dataset, we
     assert last.startswith("pose: stopped in epoch ")
     assert last.endswith("; go on with: pose train resume=runs/train")
     assert "Traceback" not in rest
+    assert rest.count("go on with") == 1
     with Path("runs/train/results.csv").open(encoding="utf-8") as table:
         done = len(table.readlines()) - 1
     assert _first_epoch_of(TrainSettings(resume="runs/train")) == done + 1

@@ -153,7 +153,7 @@ def test_a_source_can_be_gone_through_twice(photos):
         ("photos/notes.md", r"notes.md: must be an image \(.*jpg.*\); got '.md'"),
         ("photos/*.jpg", "must match images"),
         ("clip.mp4", "clip.mp4: must be an image; got a video; .*`pose track`.*open_video"),
-        ("empty", "empty: a folder must hold images .* got none; folders inside it are not looked into"),
+        ("empty", r"empty: a folder must hold images .* got none; folders inside .*, name them or take 'empty.\*\*'"),
     ],
 )
 def test_a_wrong_path_is_refused_in_one_line(photos, monkeypatch, name, message):

@@ -250,9 +250,7 @@ class Run:
             self.keeper.keep_state(self.learner, self.progress)
         self.engine.wait()
         text = f"stopped in epoch {self.progress.epoch + 1} after step {self.progress.step}; go on with: "
-        text += f"pose train resume={self.folder.path}"
-        self.say(text)
-        return KeyboardInterrupt(text)
+        return KeyboardInterrupt(f"{text}pose train resume={self.folder.path}")
 
     def _result(self) -> TrainResult:
         wanted = self.best_metrics is None or self.settings.plots

@@ -101,6 +101,8 @@ def _numbers(words: list[str], form: LabelForm) -> list[float] | None:
 
 
 def _why_no_row(words: list[str], form: LabelForm) -> str:
+    if any("\N{REPLACEMENT CHARACTER}" in word for word in words):
+        return "must be text in UTF-8; got bytes that aren't; save the file as UTF-8"
     if len(words) == form.columns:
         column, word = next((i, w) for i, w in enumerate(words, 1) if not _is_number(w))
         return f"column {column} must be a number; got '{word}'"

@@ -148,7 +148,7 @@ def _images_in(folder: Path, recursive: bool) -> list[Path]:
     found = sorted((path for path in files if _is_image(path)), key=_natural)
     if found:
         return found
-    nested = "" if recursive else "; folders inside it are not looked into, name them or use recursive"
+    nested = "" if recursive else f"; folders inside it are not looked into, name them or take '{folder / '**'}'"
     raise DataError(f"{folder}: a folder must hold images ({_kinds()}); got none{_videos_in(files)}{nested}")
 
 
