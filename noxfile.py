@@ -187,7 +187,6 @@ def extras(session: nox.Session, case: Case) -> None:
     """Each extra of pose-export in a bare environment: its formats are made there, and run in one with less in it."""
     if GPU_ONLY in case.making and shutil.which("nvidia-smi") is None:
         session.skip("TensorRT builds and runs on a GPU of NVIDIA, and no nvidia-smi is here: nothing of it was tried")
-    session.env["PIP_COMPILE"] = "0"  # little of torch and TensorFlow is imported: most bytecode would be for nothing
     package = package_named("pose-export")
     install_wheels(session, package, case.making)
     with tempfile.TemporaryDirectory(prefix="extras-") as folder:
@@ -369,6 +368,7 @@ def fingerprint(words: list[str]) -> str:
 
 def install_wheels(session: nox.Session, package: Package, extras: tuple[str, ...]) -> None:
     """Install a package with extras: itself and its siblings from dist/, with no index, and the rest from the index."""
+    session.env["PIP_COMPILE"] = "0"  # little of torch and TensorFlow is imported: most bytecode would be for nothing
     wheels = [str(next(DIST.glob(f"{one.module}-*.whl"))) for one in (package, *siblings(package, extras))]
     session.install("-q", *NO_INDEX, *wheels)
     session.install("-q", "-c", str(CONSTRAINTS), *outside_requirements(package, extras))
