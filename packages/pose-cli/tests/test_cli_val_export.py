@@ -83,6 +83,25 @@ def test_weights_that_come_along_pass_in_16_and_8_bit_but_not_with_ranges_of_not
     assert not (tmp_path / "bad.onnx").exists()
 
 
+def test_layers_are_listed_before_the_file_worst_first(run, weights, tmp_path) -> None:
+    target = tmp_path / "a.onnx"
+    outcome = run("export", weights, "int8=True", "layers=True", "force=True", f"output={target}")
+    assert outcome.status == 0, outcome.err
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in outcome.out.splitlines() if line[:1] == "│"]
+    figures = [float(row[1]) for row in rows]
+    assert len(rows) == 72
+    assert figures == sorted(figures)
+    assert {row[2] for row in rows if row[0] == "model.0.conv"} == {"with contract=heads only"}
+    assert {row[2] for row in rows if row[0] == "model.2.cv1.conv"} == {"yes"}
+    assert str(target) in outcome.out.splitlines()[-1]
+
+
+def test_layers_without_8_bit_are_refused(run, weights) -> None:
+    outcome = run("export", weights, "layers=True")
+    assert (outcome.status, outcome.err.count("\n")) == (2, 1)
+    assert "layers must come with int8=True; got it alone" in outcome.err
+
+
 def test_files_of_the_weights_that_come_along_go_into_the_current_folder(run, tmp_path, monkeypatch) -> None:
     from pose_cli import Pose
     from pose_cli.models import shipped_weights

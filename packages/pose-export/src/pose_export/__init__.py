@@ -6,6 +6,7 @@ from pose_export.contracts import CONTRACTS
 from pose_export.export import ExportResult, export
 from pose_export.export_all import Outcome, export_all
 from pose_export.formats import FORMATS, Format, format_of, get_format
+from pose_export.layer_errors import LayerError, measure_layers
 from pose_export.load import load, load_runtime
 from pose_export.measurements import PRECISIONS, Measurement, benchmark, plan_benchmark
 from pose_export.parity import Parity
@@ -21,6 +22,7 @@ __all__ = [
     "ExportResult",
     "FileTimes",
     "Format",
+    "LayerError",
     "Measurement",
     "Outcome",
     "Parity",
@@ -34,5 +36,6 @@ __all__ = [
     "get_format",
     "load",
     "load_runtime",
+    "measure_layers",
     "plan_benchmark",
 ]

@@ -212,7 +212,7 @@ class _Job:
     def run_until(self, options: ConvertOptions, max_ap_drop: float) -> _Done:
         """Leave more and more of the worst layers in float until little enough AP is lost."""
         from pose_export.convert.layers import may_be_in_8_bit
-        from pose_export.convert.sensitivity import measure_layers
+        from pose_export.convert.sensitivity import compare_layers
 
         worst: tuple[str, ...] = ()
         count, most, drop = 0, 0, max_ap_drop / 100
@@ -226,7 +226,7 @@ class _Job:
             if not worst:
                 self.tell("measuring what each layer suffers from 8 bit")
                 assert options.calibration is not None
-                errors = measure_layers(self.source.net, options.calibration)
+                errors = compare_layers(self.source.net, options.calibration)
                 worst = tuple(error.name for error in errors if may_be_in_8_bit(error.name, options.contract))
                 most = int(MOST_KEPT * len(worst))
             count = min(2 * count or FIRST_KEPT, most)

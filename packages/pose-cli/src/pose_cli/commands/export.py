@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from pose_data import setting
+from pose_data import SettingsError, setting
 from pose_export import CONTRACTS, FORMATS, ExportResult, Outcome, get_format
 
 from pose_cli.command import WordsCommand
@@ -29,6 +29,7 @@ HELP = """Turn a file of weights into another format and check the result.
   pose export best.safetensors format=onnx
   pose export best.safetensors format=onnx imgsz=[480,640] half=True data=people.yaml
   pose export best.safetensors format=onnx int8=True data=people.yaml max_ap_drop=1.0
+  pose export best.safetensors format=onnx int8=True data=people.yaml layers=True
   pose export best.safetensors format=all output=files
 """
 
@@ -59,6 +60,7 @@ class ExportSettings:
     iou: float = setting(0.7, "with nms: overlap from which on two boxes are one person", least=0, most=1)
     max_det: int = setting(300, "with nms: most people per image", least=1)
     calibration: str = setting("", "with int8: folder of images to measure ranges on; those of data when empty")
+    layers: bool = setting(False, "with int8: first list what each layer suffers from 8 bit by itself, worst first")
     max_ap_drop: float | None = setting(None, "with int8 and data: points of AP that may be lost", least=0, most=100)
     data: str = setting("", "data YAML, or 'people': also compare AP on its validation images")
     images: str = setting("", "image, folder or pattern to compare on; drawn people when empty")
@@ -71,8 +73,11 @@ def _run(settings: ExportSettings) -> int:
     from pose_cli.console import messages, results
     from pose_cli.models import export_place, model_file
 
+    _check_layers(settings)
     model, options = model_file(settings.model), _options(settings)
     names = _list_names(settings)
+    if settings.layers:
+        _print_layers(model, options)
     with messages().status("exporting") as status:
         if names is not None and len(names) == 1:
             result = export(
@@ -97,6 +102,24 @@ def _run(settings: ExportSettings) -> int:
         return int(any(outcome.failed for outcome in outcomes))
     _print_result(result)
     return 0
+
+
+def _check_layers(settings: ExportSettings) -> None:
+    if settings.layers and not _in_8_bit(settings):
+        raise SettingsError("export: layers must come with int8=True; got it alone; give that too, or leave it out")
+
+
+def _print_layers(model: Path, options: Mapping[str, object]) -> None:
+    """Print what each layer suffers, before the file is made: also of one that is refused then."""
+    from pose_export import measure_layers
+
+    from pose_cli.console import messages, results
+    from pose_cli.tables import layers_table
+
+    asked = {name: options[name] for name in ("imgsz", "calibration")}
+    with messages().status("measuring layers") as status:
+        errors = measure_layers(model, progress=status.update, **asked)  # type: ignore[arg-type]
+    results().print(layers_table(errors))
 
 
 def make_table(outcomes: Sequence[Outcome]) -> Table:
