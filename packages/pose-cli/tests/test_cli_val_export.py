@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from pose_cli.tables import figure
 from pose_cli.words import MODEL_SUFFIXES
+from pose_data import ExportError
 from pose_export import FORMATS, get_format
 
 
@@ -96,6 +97,19 @@ def test_layers_are_listed_before_the_file_worst_first(run, weights, tmp_path) -
     assert str(target) in outcome.out.splitlines()[-1]
 
 
+def test_layers_that_are_named_stay_in_float(run, weights, tmp_path) -> None:
+    from pose_cli import Pose
+
+    kept = "model.2.cv1.conv, model.4.cv1.conv"
+    words = ("format=onnx", "int8=True", "force=True", f"output={tmp_path / 'a.onnx'}")
+    assert f"left in float: {kept}" in run("export", weights, *words, f"keep_float={kept.replace(' ', '')}").err
+    refused = run("export", weights, *words, "keep_float=model.2.cv1.cnv")
+    assert (refused.status, refused.err.count("\n")) == (2, 1)
+    assert "keep_float must name convolutions of the network; got 'model.2.cv1.cnv'; did you mean" in refused.err
+    with pytest.raises(ExportError, match="must name convolutions"):
+        Pose(weights).export(output=tmp_path / "b.onnx", int8=True, keep_float=["model.2.cv1.cnv"])
+
+
 def test_layers_without_8_bit_are_refused(run, weights) -> None:
     outcome = run("export", weights, "layers=True")
     assert (outcome.status, outcome.err.count("\n")) == (2, 1)
@@ -180,7 +194,12 @@ def test_folders_of_other_runtimes_are_measured_and_followed(
 
 
 def test_words_that_change_nothing_are_refused(run, weights, tmp_path) -> None:
-    for word, companion in (("calibration=gone", "int8"), ("conf=0.5", "nms"), ("max_det=5", "nms")):
+    for word, companion in (
+        ("calibration=gone", "int8"),
+        ("keep_float=model.2.cv1.conv", "int8"),
+        ("conf=0.5", "nms"),
+        ("max_det=5", "nms"),
+    ):
         for formats in ("onnx", "onnx,torchscript"):
             outcome = run("export", weights, f"format={formats}", word)
             assert (outcome.status, outcome.err.count("\n")) == (2, 1)

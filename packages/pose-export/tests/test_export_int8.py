@@ -143,6 +143,7 @@ def test_measuring_layers_names_the_packages_that_it_needs(monkeypatch: pytest.M
         ({"half": True}, r"half and int8 must not be asked for together"),
         ({"max_ap_drop": 1.0}, r"max_ap_drop must come with measure_ap .*data="),
         ({"max_ap_drop": -1.0, "measure_ap": lambda _: 0.5}, r"from 0 to 100 points of AP; got -1"),
+        ({"keep_float": "model.2.cv1.conv"}, r"keep_float must be a list of names; got the text 'model\.2\.cv1\.conv'"),
         ({"calibration": []}, r"calibration must hold at least one image"),
         ({"calibration": "no/such/folder"}, r"calibration must be images or a folder of them: no/such/folder"),
     ],

@@ -251,6 +251,7 @@ class Pose:
         nms: bool = False,
         contract: str | None = None,
         calibration: Path | str | None = None,
+        keep_float: Sequence[str] = (),
     ) -> ExportResult:
         """Write the network in another format and compare the file with it; see `pose_export.export`.
 
@@ -270,6 +271,7 @@ class Pose:
             nms: select people inside the file.
             contract: what the output means; the format's usual when None.
             calibration: with int8, a folder of images to measure ranges on; drawn people when None.
+            keep_float: with int8, layers that stay in float, as `pose_export.measure_layers` names them.
 
         Raises:
             PoseError: the model has no weights to convert, or the file differs from the network.
@@ -297,6 +299,7 @@ class Pose:
             nms=nms,
             contract=contract,
             calibration=calibration,
+            keep_float=keep_float,
         )
 
     def info(self) -> str:

@@ -141,7 +141,7 @@ def export(
         conf=conf,
         iou=iou,
         max_det=max_det,
-        keep_float=tuple(keep_float),
+        keep_float=_list_kept(keep_float),
     )
     row = choose_format(format, options, sized=imgsz is not None)
     beside = {"calibration": calibration, "keep_float": keep_float, "conf": conf, "iou": iou, "max_det": max_det}
@@ -301,6 +301,12 @@ def _choose_contract(contract: str | None, *, nms: bool, usual: str) -> str:
     if nms and contract not in (None, "nms"):
         raise ExportError(f"contract must be left out with nms=True; got '{contract}'; leave one of them out")
     return "nms" if nms else contract or usual
+
+
+def _list_kept(keep_float: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(keep_float, str):  # a sequence, too, but of letters
+        raise ExportError(f"keep_float must be a list of names; got the text '{keep_float}'; write ['{keep_float}']")
+    return tuple(keep_float)
 
 
 def _check_kept(options: ConvertOptions, net: PoseNet) -> None:

@@ -134,7 +134,9 @@ def _read_images(data: str) -> list[NDArray[np.uint8]]:
 
 def _names(words: str) -> list[str] | None:
     """Split names at commas; None, which is all, where there are none or the one word says so."""
-    return None if words in ("", ALL) else [name.strip() for name in words.split(",")]
+    from pose_cli.names import split_names
+
+    return None if words in ("", ALL) else list(split_names(words)) or [words]
 
 
 command = WordsCommand("benchmark", settings=lambda: BenchmarkSettings, run=_run, help=HELP, places=("model", "data"))

@@ -60,6 +60,7 @@ class ExportSettings:
     iou: float = setting(0.7, "with nms: overlap from which on two boxes are one person", least=0, most=1)
     max_det: int = setting(300, "with nms: most people per image", least=1)
     calibration: str = setting("", "with int8: folder of images to measure ranges on; those of data when empty")
+    keep_float: str = setting("", "with int8: layers that stay in float, with commas, as layers=True names them")
     layers: bool = setting(False, "with int8: first list what each layer suffers from 8 bit by itself, worst first")
     max_ap_drop: float | None = setting(None, "with int8 and data: points of AP that may be lost", least=0, most=100)
     data: str = setting("", "data YAML, or 'people': also compare AP on its validation images")
@@ -164,6 +165,7 @@ def _print_result(result: ExportResult) -> None:
 
 def _options(settings: ExportSettings) -> dict[str, object]:
     """The arguments of `pose_export.export` that the words stand for."""
+    from pose_cli.names import split_names
     from pose_cli.sizes import input_size
 
     same = (
@@ -184,6 +186,7 @@ def _options(settings: ExportSettings) -> dict[str, object]:
         **{name: getattr(settings, name) for name in same},
         "imgsz": input_size(settings.imgsz),
         "contract": settings.contract or None,
+        "keep_float": split_names(settings.keep_float),
         "max_ap_drop": settings.max_ap_drop,
         "workspace": settings.workspace,
         "images": _read_images(settings.images) if settings.images else None,
@@ -223,7 +226,9 @@ def _in_8_bit(settings: ExportSettings) -> bool:
 
 def _list_names(settings: ExportSettings) -> list[str] | None:
     """Names of formats; None for all that are installed for."""
-    return None if settings.format == ALL else [name.strip() for name in settings.format.split(",")]
+    from pose_cli.names import split_names
+
+    return None if settings.format == ALL else list(split_names(settings.format)) or [settings.format]
 
 
 def read_calibration(data: str) -> list[NDArray[np.uint8]]:
