@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from pose_cli.tables import figure
 from pose_cli.words import MODEL_SUFFIXES
-from pose_data import ExportError
+from pose_data import ExportError, SettingsError
 from pose_export import FORMATS, get_format
+
+ON_THE_CPU = "ONNX Runtime, CPUExecutionProvider"
 
 
 def test_val_takes_the_data_that_the_card_names(run, weights) -> None:
@@ -21,8 +23,42 @@ def test_val_takes_the_data_that_the_card_names(run, weights) -> None:
 
 
 def test_val_of_the_onnx_file_prints_the_figures_of_the_weights(run, weights, onnx_file) -> None:
-    tables = [run("val", model, "batch=2").out.split("per image")[0] for model in (weights, onnx_file)]
+    shown = [run("val", model, "batch=2").out.partition("\n") for model in (weights, onnx_file)]
+    assert [about for about, _, _ in shown] == ["tiny.safetensors: torch, cpu", f"{onnx_file.name}: {ON_THE_CPU}"]
+    tables = [rest.split("per image")[0] for _, _, rest in shown]
     assert tables[0] == tables[1]
+
+
+def test_providers_of_onnx_runtime_can_be_chosen_and_are_shown(run, onnx_file, photos) -> None:
+    about = f"{onnx_file.name}: {ON_THE_CPU}"
+    for words in (("val", onnx_file), ("predict", onnx_file, photos, "save=False"), ("track", onnx_file, photos)):
+        outcome = run(*words, "providers=CPUExecutionProvider", *(("save=False",) if words[0] == "track" else ()))
+        assert (outcome.status, outcome.out.splitlines()[0]) == (0, about), outcome.err
+    refused = run("val", onnx_file, "providers=CUDAExecutionProvider,CPUExecutionProvider")
+    assert (refused.status, refused.err.count("\n")) == (2, 1)
+    assert "providers must be among those that are installed, " in refused.err
+    assert "got 'CUDAExecutionProvider'" in refused.err
+    both = run("val", onnx_file, "providers=CPUExecutionProvider", "device=cpu")
+    assert (both.status, both.err.count("\n")) == (2, 1)
+    assert "device must be left out beside providers" in both.err
+
+
+@pytest.mark.parametrize("verb", ["val", "predict", "track"])
+def test_providers_are_refused_for_files_that_onnx_runtime_does_not_run(verb: str, run, weights, photos) -> None:
+    outcome = run(verb, weights, *(() if verb == "val" else (photos, "save=False")), "providers=CPUExecutionProvider")
+    assert (outcome.status, outcome.out, outcome.err.count("\n")) == (2, "", 1)
+    message = "providers must be left out for files of format 'safetensors', which can't be told it; it is for onnx"
+    assert message in outcome.err
+
+
+def test_the_object_takes_providers(weights, onnx_file, photos) -> None:
+    from pose_cli import Pose
+
+    assert Pose(onnx_file, providers=["CPUExecutionProvider"]).runtime.runs_on == ON_THE_CPU
+    with pytest.raises(ExportError, match="providers must be left out for files of format 'safetensors'"):
+        Pose(weights, providers=["CPUExecutionProvider"])(photos)
+    with pytest.raises(SettingsError, match="providers must be left out for weights"):
+        Pose("yolov8n-pose", providers=["CPUExecutionProvider"]).load(weights)(photos)
 
 
 def test_val_on_data_with_other_keypoints_is_refused(run, weights) -> None:
@@ -177,17 +213,19 @@ def test_files_that_run_on_the_cpu_grant_it(run, weights, onnx_file) -> None:
     assert "providers" not in refused.err
 
 
-@pytest.mark.parametrize("name", ["openvino", "ncnn"])
+@pytest.mark.parametrize(("name", "title"), [("openvino", "OpenVINO"), ("ncnn", "ncnn")])
 def test_folders_of_other_runtimes_are_measured_and_followed(
-    name: str, run, weights, photos, dataset, tmp_path, monkeypatch
+    name: str, title: str, run, weights, photos, dataset, tmp_path, monkeypatch
 ) -> None:
     for module in (*get_format(name).convert_needs, *get_format(name).run_needs):
         pytest.importorskip(module)
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / f"tiny{get_format(name).suffix}"
     assert run("export", weights, f"format={name}", f"output={folder}").status == 0
-    figures = [run("val", model, f"data={dataset}", "batch=2").out.split("per image")[0] for model in (weights, folder)]
+    shown = [run("val", model, f"data={dataset}", "batch=2").out.partition("\n") for model in (weights, folder)]
+    figures = [rest.split("per image")[0] for _, _, rest in shown]
     assert figures[0] == figures[1]
+    assert shown[1][0] == f"{folder.name}: {title}, CPU"
     followed = run("track", folder, photos, "device=cpu", "save=False")
     assert (followed.status, followed.err) == (0, "")
     assert followed.out.splitlines()[-1].startswith("2 frames, ")

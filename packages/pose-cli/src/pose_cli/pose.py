@@ -12,6 +12,7 @@ from pose_data import (
     PoseTracker,
     Predictor,
     Runtime,
+    SettingsError,
     SourceLike,
     TrackSettings,
     open_source,
@@ -45,16 +46,25 @@ class Pose:
         model: the name or the file; nothing takes the weights that come with this package.
         device: "cpu", "cuda:0" and so on, for what torch runs; "" takes the fastest there is.
         threads: CPU threads; None takes all cores.
+        providers: ONNX Runtime's execution providers, best first, for an ONNX file; none take its own choice.
 
     Raises:
         PoseError: an unknown network name, or a file that is missing.
     """
 
-    def __init__(self, model: str | Path = "", *, device: str = "", threads: int | None = None) -> None:
+    def __init__(
+        self,
+        model: str | Path = "",
+        *,
+        device: str = "",
+        threads: int | None = None,
+        providers: Sequence[str] = (),
+    ) -> None:
         self.model = find_model(str(model))
         self.weights = ""
         self.device = device
         self.threads = threads
+        self.providers = tuple(providers)
         self._runtime: Runtime | None = None
 
     @property
@@ -310,7 +320,9 @@ class Pose:
 
     def _open(self) -> Runtime:
         if not self.weights:
-            return open_runtime(self.model, device=self.device, threads=self.threads)
+            return open_runtime(self.model, device=self.device, threads=self.threads, providers=self.providers)
+        if self.providers:
+            raise SettingsError("providers must be left out for weights, which torch runs; they are for .onnx files")
         from pose_nn import TorchRuntime
 
         net, card = load_transferred(self.model, self.weights)
