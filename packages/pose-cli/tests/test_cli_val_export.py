@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pose_cli.images import read_split
 from pose_cli.tables import figure
 from pose_cli.words import MODEL_SUFFIXES
 from pose_data import ExportError, SettingsError
@@ -102,6 +103,26 @@ def test_files_are_compared_on_images_of_ones_own(run, weights, tmp_path) -> Non
     outcome = run("export", weights, "format=torchscript", f"output={target}", f"images={tmp_path}")
     assert outcome.status == 0
     assert "compared with the network on 3 images" in outcome.out
+
+
+def test_files_are_compared_on_validation_images_of_the_data(run, weights, dataset, tmp_path) -> None:
+    words = ("format=torchscript", f"output={tmp_path / 'out.torchscript'}", f"data={dataset}")
+    outcome = run("export", weights, *words)
+    assert outcome.status == 0, outcome.err
+    assert f"compared with the network on validation images of {dataset}, 2 images: " in outcome.out
+    named = run("export", weights, *words, f"images={dataset.parent / 'images' / 'train' / 'a.png'}")
+    assert "compared with the network on 1 images: " in named.out
+    several = run("export", weights, "format=torchscript,safetensors", f"output={tmp_path}", f"data={dataset}")
+    assert several.out.splitlines()[-1] == f"compared with the network on validation images of {dataset}"
+
+
+def test_images_of_a_data_set_are_spread_over_it() -> None:
+    from pose_data import open_dataset, read_data_settings
+
+    samples = open_dataset(read_data_settings("people"), "val")
+    first, middle, last = read_split("people", "val", most=3)
+    for image, place in ((first, 0), (middle, len(samples) // 2), (last, len(samples) - 1)):
+        np.testing.assert_array_equal(image, samples[place].image)
 
 
 def test_weights_that_come_along_pass_in_16_and_8_bit_but_not_with_ranges_of_nothing(run, tmp_path) -> None:

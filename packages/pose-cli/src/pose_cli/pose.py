@@ -20,6 +20,7 @@ from pose_data import (
 
 from pose_cli.description import describe_model
 from pose_cli.following import TrackedResult, follow_people, make_smoother, open_frames
+from pose_cli.images import COMPARED_IMAGES, read_images
 from pose_cli.models import export_place, find_model, load_transferred, model_file, open_runtime
 from pose_cli.results import Result, find_people
 from pose_cli.sizes import input_size
@@ -262,6 +263,7 @@ class Pose:
         contract: str | None = None,
         calibration: Path | str | None = None,
         keep_float: Sequence[str] = (),
+        images: SourceLike | None = None,
     ) -> ExportResult:
         """Write the network in another format and compare the file with it; see `pose_export.export`.
 
@@ -282,6 +284,7 @@ class Pose:
             contract: what the output means; the format's usual when None.
             calibration: with int8, a folder of images to measure ranges on; drawn people when None.
             keep_float: with int8, layers that stay in float, as `pose_export.measure_layers` names them.
+            images: what to compare on, as a call of the object takes it, at most 64 of them; drawn people when None.
 
         Raises:
             PoseError: the model has no weights to convert, or the file differs from the network.
@@ -310,6 +313,7 @@ class Pose:
             contract=contract,
             calibration=calibration,
             keep_float=keep_float,
+            images=None if images is None else read_images(images, most=COMPARED_IMAGES),
         )
 
     def info(self) -> str:

@@ -16,11 +16,8 @@ from pose_cli.command import WordsCommand
 from pose_cli.commands.export import ALL
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from rich.table import Table
 
-TIMED_IMAGES = 16
 HELP = """Measure every format and precision of a network side by side.
 
 \b
@@ -56,8 +53,9 @@ def _run(settings: BenchmarkSettings) -> int:
     from pose_export import benchmark, plan_benchmark
 
     from pose_cli.benchmark_picture import write_picture
-    from pose_cli.commands.export import measure_ap, read_calibration
+    from pose_cli.commands.export import measure_ap
     from pose_cli.console import messages, results
+    from pose_cli.images import CALIBRATION_IMAGES, TIMED_IMAGES, read_split
     from pose_cli.models import model_file
     from pose_cli.run_folder import make_run_folder
     from pose_cli.sizes import input_size
@@ -66,7 +64,7 @@ def _run(settings: BenchmarkSettings) -> int:
     formats, precisions = _names(settings.format), _names(settings.precision)
     pairs = plan_benchmark(formats, precisions)
     data = settings.data or _data_of(model)
-    images = _read_images(data) if data else None
+    images = read_split(data, "val", most=TIMED_IMAGES) if data else None
     in_8_bit = any(precision == "int8" for _, precision in pairs)
     folder = make_run_folder(settings.project, name=settings.name)
     with messages().status("measuring") as status, tempfile.TemporaryDirectory() as temporary:
@@ -77,7 +75,7 @@ def _run(settings: BenchmarkSettings) -> int:
             precisions=precisions,
             imgsz=input_size(settings.imgsz),
             images=images,
-            calibration=read_calibration(data) if data and in_8_bit else None,
+            calibration=read_split(data, "train", most=CALIBRATION_IMAGES) if data and in_8_bit else None,
             measure_ap=measure_ap(data) if data and settings.ap else None,
             calls=settings.calls,
             threads=settings.threads,
@@ -122,14 +120,6 @@ def _data_of(model: Path) -> str:
     from pose_nn import load_checkpoint
 
     return load_checkpoint(model).card.data
-
-
-def _read_images(data: str) -> list[NDArray[np.uint8]]:
-    """Images that are compared and timed: some of the validation split."""
-    from pose_data import open_dataset, read_data_settings
-
-    samples = open_dataset(read_data_settings(data), "val")
-    return [samples[index].image for index in range(min(len(samples), TIMED_IMAGES))]
 
 
 def _names(words: str) -> list[str] | None:
