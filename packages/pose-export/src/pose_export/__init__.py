@@ -1,6 +1,7 @@
 """One keypoint checkpoint to files for other runtimes, each proven before it is handed over."""
 
 from pose_export._version import __version__
+from pose_export.benchmark_files import benchmark_files
 from pose_export.bounds import BOUNDS, Bounds, find_misses
 from pose_export.contracts import CONTRACTS
 from pose_export.export import ExportResult, export
@@ -28,6 +29,7 @@ __all__ = [
     "Parity",
     "__version__",
     "benchmark",
+    "benchmark_files",
     "describe_selection",
     "export",
     "export_all",
