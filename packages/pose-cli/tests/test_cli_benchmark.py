@@ -52,10 +52,20 @@ def test_one_file_is_measured_on_the_data_of_its_card(run, onnx_file, in_empty_f
 
 
 def test_a_file_that_can_not_be_opened_has_a_row_that_says_so(run, onnx_file, dataset, in_empty_folder) -> None:
-    (in_empty_folder / "cut,off.onnx").write_bytes(b"no network")
-    outcome = run("benchmark", "cut,off.onnx", f"data={dataset}", "calls=1")
-    assert (outcome.status, outcome.err.count("\n")) == (1, 1)
-    assert outcome.err.startswith("cut,off.onnx: failed: cut,off.onnx: must be a whole ONNX file")
+    (in_empty_folder / "cut.onnx").write_bytes(b"no network")
+    outcome = run("benchmark", f"cut.onnx,{onnx_file}", f"data={dataset}", "calls=1")
+    assert (outcome.status, outcome.err.count("\n")) == (0, 1)
+    assert outcome.err.startswith("cut.onnx: failed: cut.onnx: must be a whole ONNX file")
+
+
+@pytest.mark.parametrize("word", ["", "providers=CUDAExecutionProvider"])
+def test_where_no_file_can_be_measured_that_is_all_that_is_said(word, run, onnx_file, dataset, in_empty_folder) -> None:
+    damaged = in_empty_folder / "cut,off.onnx"
+    damaged.write_bytes(b"no network")
+    outcome = run("benchmark", onnx_file if word else damaged.name, f"data={dataset}", "calls=1", *word.split())
+    assert (outcome.status, outcome.out, outcome.err.count("\n")) == (2, "", 1)
+    assert ("got 'CUDAExecutionProvider'" if word else "pose: cut,off.onnx: must be a whole ONNX file") in outcome.err
+    assert not (in_empty_folder / "runs").exists()
 
 
 @pytest.mark.parametrize("word", ["format=onnx", "precision=fp32", "imgsz=64", "keep=True"])

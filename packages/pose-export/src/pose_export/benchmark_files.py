@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pose_data import PoseError, Predictor, Runtime
+from pose_data import ExportError, PoseError, Predictor, Runtime
 
 from pose_export.load import check_file, load_runtime
 from pose_export.measurements import Measurement, draw_people
@@ -18,6 +18,7 @@ from pose_export.places import measure_size
 from pose_export.timing import FileTimes, time_apart
 
 Tell = Callable[[str], None]
+_FAILED = "failed: "
 _SHORT = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}  # how cards call precisions -> how tables do
 
 
@@ -46,7 +47,8 @@ def benchmark_files(
         One of each file, in their order; its status is "measured", "not run: ..." or "failed: ...".
 
     Raises:
-        ExportError: a file is missing or of no known format, or its runtime can't be told one of the options.
+        ExportError: a file is missing or of no known format, its runtime can't be told one of the options, or none of
+            the files could be measured; the message is that of the first.
     """
     names = None if providers is None else tuple(providers)
     paths = [Path(file) for file in files]
@@ -58,7 +60,10 @@ def benchmark_files(
         measure_ap=measure_ap,
         tell=progress or (lambda _: None),
     )
-    return tuple(bench.measure(path) for path in paths)
+    measured = tuple(bench.measure(path) for path in paths)
+    if measured and all(one.status.startswith(_FAILED) for one in measured):
+        raise ExportError(measured[0].status.removeprefix(_FAILED))
+    return measured
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ class _Bench:
             self.tell(f"{path.name}: measuring its time")
             return Measurement(row.name, precision, "measured", megabytes, ap, self.timed(path), file=str(path))
         except PoseError as error:
-            return Measurement(row.name, "", f"failed: {error}", megabytes, file=str(path))
+            return Measurement(row.name, "", f"{_FAILED}{error}", megabytes, file=str(path))
 
     def _find_ap(self, path: Path, runtime: Runtime) -> float | None:
         if self.measure_ap is None:
