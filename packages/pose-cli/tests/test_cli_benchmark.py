@@ -26,6 +26,71 @@ def test_formats_are_measured_and_the_results_kept(run, weights, dataset, in_emp
     assert sorted(path.name for path in (folder / "files").iterdir()) == ["tiny-fp16.onnx", "tiny-fp32.onnx"]
 
 
+def test_files_are_measured_as_they_are_a_row_each(run, weights, onnx_file, dataset, in_empty_folder) -> None:
+    words = (f"data={dataset}", "calls=1", "threads=1")
+    outcome = run("benchmark", f"{onnx_file},{weights}", *words)
+    assert outcome.status == 0, outcome.err
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in outcome.out.splitlines() if line[:1] == "│"]
+    assert [row[:4] for row in rows] == [
+        [onnx_file.name, "onnx", "fp32", "measured"],
+        [weights.name, "safetensors", "fp32", "measured"],
+    ]
+    assert all(all(row) for row in rows)
+    assert f"{onnx_file.name}: ONNX Runtime, CPUExecutionProvider" in outcome.out.splitlines()
+    record = json.loads((in_empty_folder / "runs" / "benchmark" / "benchmark.json").read_text(encoding="utf-8"))
+    assert [one["file"] for one in record] == [str(onnx_file), str(weights)]
+    assert record[0]["ap"] == record[1]["ap"] >= 0
+    assert record[0]["times"]["runs_on"] == "ONNX Runtime, CPUExecutionProvider"
+
+
+def test_one_file_is_measured_on_the_data_of_its_card(run, onnx_file, in_empty_folder) -> None:
+    outcome = run("benchmark", onnx_file, "calls=1", "threads=1", "providers=CPUExecutionProvider")
+    assert outcome.status == 0, outcome.err
+    (one,) = json.loads((in_empty_folder / "runs" / "benchmark" / "benchmark.json").read_text(encoding="utf-8"))
+    assert (one["status"], one["precision"]) == ("measured", "fp32")
+    assert one["ap"] is not None
+
+
+def test_a_file_that_can_not_be_opened_has_a_row_that_says_so(run, onnx_file, dataset, in_empty_folder) -> None:
+    (in_empty_folder / "cut.onnx").write_bytes(b"no network")
+    outcome = run("benchmark", f"cut.onnx,{onnx_file}", f"data={dataset}", "calls=1")
+    assert (outcome.status, outcome.err.count("\n")) == (0, 1)
+    assert outcome.err.startswith("cut.onnx: failed: cut.onnx: must be a whole ONNX file")
+
+
+@pytest.mark.parametrize("word", ["", "providers=CUDAExecutionProvider"])
+def test_where_no_file_can_be_measured_that_is_all_that_is_said(word, run, onnx_file, dataset, in_empty_folder) -> None:
+    damaged = in_empty_folder / "cut,off.onnx"
+    damaged.write_bytes(b"no network")
+    outcome = run("benchmark", onnx_file if word else damaged.name, f"data={dataset}", "calls=1", *word.split())
+    assert (outcome.status, outcome.out, outcome.err.count("\n")) == (2, "", 1)
+    assert ("got 'CUDAExecutionProvider'" if word else "pose: cut,off.onnx: must be a whole ONNX file") in outcome.err
+    assert not (in_empty_folder / "runs").exists()
+
+
+@pytest.mark.parametrize("word", ["format=onnx", "precision=fp32", "imgsz=64", "keep=True"])
+def test_words_of_exporting_are_refused_for_files_that_are_there(word, run, onnx_file, in_empty_folder) -> None:
+    outcome = run("benchmark", onnx_file, word)
+    assert (outcome.status, outcome.err.count("\n")) == (2, 1)
+    assert f"{word.split('=')[0]} must be left out where files are measured as they are; got " in outcome.err
+    assert not (in_empty_folder / "runs").exists()
+
+
+def test_providers_are_refused_where_no_onnx_file_is_named(run, weights, onnx_file, in_empty_folder) -> None:
+    words = ("providers=CPUExecutionProvider", "calls=1")
+    for model, message in (
+        (weights, "providers must be left out for weights, which are exported first; got 'CPUExecutionProvider'"),
+        (f"{onnx_file},{weights}", "providers must be left out for files of format 'safetensors'"),
+    ):
+        outcome = run("benchmark", model, *words)
+        assert (outcome.status, outcome.err.count("\n")) == (2, 1)
+        assert message in outcome.err
+    gone = run("benchmark", f"{onnx_file},gone.onnx")
+    assert (gone.status, gone.err.count("\n")) == (2, 1)
+    assert "gone.onnx: no such file of weights" in gone.err
+    assert not (in_empty_folder / "runs").exists()
+
+
 @pytest.mark.parametrize(
     ("word", "message"),
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from pose_cli import Pose
-from pose_data import CheckpointError, PoseError, SettingsError, read_image
+from pose_data import CheckpointError, DataError, PoseError, SettingsError, read_image
 
 
 def test_calling_it_gives_one_result_per_image(weights, photos) -> None:
@@ -83,6 +83,15 @@ def test_export_returns_the_file_and_its_differences(weights, tmp_path) -> None:
     done = Pose(weights).export(format="torchscript", output=tmp_path / "a.torchscript")
     assert done.path.is_file()
     assert done.parity.score_max < 1e-3
+
+
+def test_export_compares_on_images_of_ones_own(weights, photos, tmp_path) -> None:
+    image = read_image(photos / "a.png")
+    for images, count in ((photos, 2), (photos / "*.png", 2), ([image, image, image], 3)):
+        done = Pose(weights).export(format="torchscript", output=tmp_path / "a.torchscript", images=images)
+        assert done.parity.images == count
+    with pytest.raises(DataError, match="no such file or folder"):
+        Pose(weights).export(format="torchscript", output=tmp_path / "a.torchscript", images="gone")
 
 
 def test_info_is_plain_text(weights) -> None:

@@ -76,8 +76,9 @@ def test_an_existing_run_folder_is_taken_when_asked(tmp_path: Path) -> None:
 
 def test_predict_draws_every_image_and_prints_a_line_for_it(run, weights, photos, in_empty_folder) -> None:
     outcome = run("predict", weights, photos, "conf=0")
-    lines = outcome.out.splitlines()
+    about, *lines = outcome.out.splitlines()
     assert outcome.status == 0
+    assert about == "tiny.safetensors: torch, cpu"
     assert sorted(path.name for path in (in_empty_folder / "runs" / "predict").iterdir()) == ["a.jpg", "b.jpg"]
     assert len(lines) == 3
     assert "a.png 64x64: " in lines[0]

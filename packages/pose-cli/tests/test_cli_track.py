@@ -71,7 +71,7 @@ def scene(t: int) -> np.ndarray:
 def finder(monkeypatch: pytest.MonkeyPatch) -> Finder:
     """The runtime that the command opens, whatever file is named."""
     found = Finder()
-    monkeypatch.setattr(models, "open_runtime", lambda model, *, device, threads: found)
+    monkeypatch.setattr(models, "open_runtime", lambda model, *, device, threads, providers: found)
     return found
 
 
@@ -101,9 +101,10 @@ def ids_of(lines: list[str]) -> list[str]:
 
 def test_each_frame_has_a_line_with_the_ids_and_a_drawing(run, finder, frames, in_empty_folder) -> None:
     outcome = run("track", frames)
-    lines = outcome.out.splitlines()
+    about, *lines = outcome.out.splitlines()
     both, second = "2 person (#1 #2)", "1 person (#2)"
     assert outcome.status == 0, outcome.err
+    assert about == "people-n.safetensors: Finder"
     assert lines[-1] == f"{FRAMES} frames, 2 people followed, saved in runs/track"
     assert [line.split()[1] for line in lines[:-1]] == [f"{t}.png" for t in range(FRAMES)]
     assert ids_of(lines[:5]) == [both] * 5
@@ -253,7 +254,7 @@ def test_a_damaged_frame_leaves_nothing_half_written(run, finder, frames, in_emp
 
 
 def test_a_network_without_sigmas_is_one_line(run, frames, monkeypatch, in_empty_folder) -> None:
-    monkeypatch.setattr(models, "open_runtime", lambda model, *, device, threads: Finder(sigmas=None))
+    monkeypatch.setattr(models, "open_runtime", lambda model, *, device, threads, providers: Finder(sigmas=None))
     outcome = run("track", frames)
     assert (outcome.status, outcome.err.count("\n")) == (2, 1)
     assert "must have an OKS sigma for each of its 3 keypoints" in outcome.err

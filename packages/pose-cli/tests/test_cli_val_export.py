@@ -7,9 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pose_cli.images import read_split
 from pose_cli.tables import figure
 from pose_cli.words import MODEL_SUFFIXES
+from pose_data import ExportError, SettingsError
 from pose_export import FORMATS, get_format
+
+ON_THE_CPU = "ONNX Runtime, CPUExecutionProvider"
 
 
 def test_val_takes_the_data_that_the_card_names(run, weights) -> None:
@@ -20,8 +24,42 @@ def test_val_takes_the_data_that_the_card_names(run, weights) -> None:
 
 
 def test_val_of_the_onnx_file_prints_the_figures_of_the_weights(run, weights, onnx_file) -> None:
-    tables = [run("val", model, "batch=2").out.split("per image")[0] for model in (weights, onnx_file)]
+    shown = [run("val", model, "batch=2").out.partition("\n") for model in (weights, onnx_file)]
+    assert [about for about, _, _ in shown] == ["tiny.safetensors: torch, cpu", f"{onnx_file.name}: {ON_THE_CPU}"]
+    tables = [rest.split("per image")[0] for _, _, rest in shown]
     assert tables[0] == tables[1]
+
+
+def test_providers_of_onnx_runtime_can_be_chosen_and_are_shown(run, onnx_file, photos) -> None:
+    about = f"{onnx_file.name}: {ON_THE_CPU}"
+    for words in (("val", onnx_file), ("predict", onnx_file, photos, "save=False"), ("track", onnx_file, photos)):
+        outcome = run(*words, "providers=CPUExecutionProvider", *(("save=False",) if words[0] == "track" else ()))
+        assert (outcome.status, outcome.out.splitlines()[0]) == (0, about), outcome.err
+    refused = run("val", onnx_file, "providers=CUDAExecutionProvider,CPUExecutionProvider")
+    assert (refused.status, refused.err.count("\n")) == (2, 1)
+    assert "providers must be among those that are installed, " in refused.err
+    assert "got 'CUDAExecutionProvider'" in refused.err
+    both = run("val", onnx_file, "providers=CPUExecutionProvider", "device=cpu")
+    assert (both.status, both.err.count("\n")) == (2, 1)
+    assert "device must be left out beside providers" in both.err
+
+
+@pytest.mark.parametrize("verb", ["val", "predict", "track"])
+def test_providers_are_refused_for_files_that_onnx_runtime_does_not_run(verb: str, run, weights, photos) -> None:
+    outcome = run(verb, weights, *(() if verb == "val" else (photos, "save=False")), "providers=CPUExecutionProvider")
+    assert (outcome.status, outcome.out, outcome.err.count("\n")) == (2, "", 1)
+    message = "providers must be left out for files of format 'safetensors', which can't be told it; it is for onnx"
+    assert message in outcome.err
+
+
+def test_the_object_takes_providers(weights, onnx_file, photos) -> None:
+    from pose_cli import Pose
+
+    assert Pose(onnx_file, providers=["CPUExecutionProvider"]).runtime.runs_on == ON_THE_CPU
+    with pytest.raises(ExportError, match="providers must be left out for files of format 'safetensors'"):
+        Pose(weights, providers=["CPUExecutionProvider"])(photos)
+    with pytest.raises(SettingsError, match="providers must be left out for weights"):
+        Pose("yolov8n-pose", providers=["CPUExecutionProvider"]).load(weights)(photos)
 
 
 def test_val_on_data_with_other_keypoints_is_refused(run, weights) -> None:
@@ -67,6 +105,26 @@ def test_files_are_compared_on_images_of_ones_own(run, weights, tmp_path) -> Non
     assert "compared with the network on 3 images" in outcome.out
 
 
+def test_files_are_compared_on_validation_images_of_the_data(run, weights, dataset, tmp_path) -> None:
+    words = ("format=torchscript", f"output={tmp_path / 'out.torchscript'}", f"data={dataset}")
+    outcome = run("export", weights, *words)
+    assert outcome.status == 0, outcome.err
+    assert f"compared with the network on validation images of {dataset}, 2 images: " in outcome.out
+    named = run("export", weights, *words, f"images={dataset.parent / 'images' / 'train' / 'a.png'}")
+    assert "compared with the network on 1 images: " in named.out
+    several = run("export", weights, "format=torchscript,safetensors", f"output={tmp_path}", f"data={dataset}")
+    assert several.out.splitlines()[-1] == f"compared with the network on validation images of {dataset}"
+
+
+def test_images_of_a_data_set_are_spread_over_it() -> None:
+    from pose_data import open_dataset, read_data_settings
+
+    samples = open_dataset(read_data_settings("people"), "val")
+    first, middle, last = read_split("people", "val", most=3)
+    for image, place in ((first, 0), (middle, len(samples) // 2), (last, len(samples) - 1)):
+        np.testing.assert_array_equal(image, samples[place].image)
+
+
 def test_weights_that_come_along_pass_in_16_and_8_bit_but_not_with_ranges_of_nothing(run, tmp_path) -> None:
     import cv2
 
@@ -81,6 +139,38 @@ def test_weights_that_come_along_pass_in_16_and_8_bit_but_not_with_ranges_of_not
     assert (bad.status, bad.err.count("\n")) == (2, 1)
     assert "scores differ by" in bad.err
     assert not (tmp_path / "bad.onnx").exists()
+
+
+def test_layers_are_listed_before_the_file_worst_first(run, weights, tmp_path) -> None:
+    target = tmp_path / "a.onnx"
+    outcome = run("export", weights, "int8=True", "layers=True", "force=True", f"output={target}")
+    assert outcome.status == 0, outcome.err
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in outcome.out.splitlines() if line[:1] == "│"]
+    figures = [float(row[1]) for row in rows]
+    assert len(rows) == 72
+    assert figures == sorted(figures)
+    assert {row[2] for row in rows if row[0] == "model.0.conv"} == {"with contract=heads only"}
+    assert {row[2] for row in rows if row[0] == "model.2.cv1.conv"} == {"yes"}
+    assert str(target) in outcome.out.splitlines()[-1]
+
+
+def test_layers_that_are_named_stay_in_float(run, weights, tmp_path) -> None:
+    from pose_cli import Pose
+
+    kept = "model.2.cv1.conv, model.4.cv1.conv"
+    words = ("format=onnx", "int8=True", "force=True", f"output={tmp_path / 'a.onnx'}")
+    assert f"left in float: {kept}" in run("export", weights, *words, f"keep_float={kept.replace(' ', '')}").err
+    refused = run("export", weights, *words, "keep_float=model.2.cv1.cnv")
+    assert (refused.status, refused.err.count("\n")) == (2, 1)
+    assert "keep_float must name convolutions of the network; got 'model.2.cv1.cnv'; did you mean" in refused.err
+    with pytest.raises(ExportError, match="must name convolutions"):
+        Pose(weights).export(output=tmp_path / "b.onnx", int8=True, keep_float=["model.2.cv1.cnv"])
+
+
+def test_layers_without_8_bit_are_refused(run, weights) -> None:
+    outcome = run("export", weights, "layers=True")
+    assert (outcome.status, outcome.err.count("\n")) == (2, 1)
+    assert "layers must come with int8=True; got it alone" in outcome.err
 
 
 def test_files_of_the_weights_that_come_along_go_into_the_current_folder(run, tmp_path, monkeypatch) -> None:
@@ -144,24 +234,31 @@ def test_files_that_run_on_the_cpu_grant_it(run, weights, onnx_file) -> None:
     assert "providers" not in refused.err
 
 
-@pytest.mark.parametrize("name", ["openvino", "ncnn"])
+@pytest.mark.parametrize(("name", "title"), [("openvino", "OpenVINO"), ("ncnn", "ncnn")])
 def test_folders_of_other_runtimes_are_measured_and_followed(
-    name: str, run, weights, photos, dataset, tmp_path, monkeypatch
+    name: str, title: str, run, weights, photos, dataset, tmp_path, monkeypatch
 ) -> None:
     for module in (*get_format(name).convert_needs, *get_format(name).run_needs):
         pytest.importorskip(module)
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / f"tiny{get_format(name).suffix}"
     assert run("export", weights, f"format={name}", f"output={folder}").status == 0
-    figures = [run("val", model, f"data={dataset}", "batch=2").out.split("per image")[0] for model in (weights, folder)]
+    shown = [run("val", model, f"data={dataset}", "batch=2").out.partition("\n") for model in (weights, folder)]
+    figures = [rest.split("per image")[0] for _, _, rest in shown]
     assert figures[0] == figures[1]
+    assert shown[1][0] == f"{folder.name}: {title}, CPU"
     followed = run("track", folder, photos, "device=cpu", "save=False")
     assert (followed.status, followed.err) == (0, "")
     assert followed.out.splitlines()[-1].startswith("2 frames, ")
 
 
 def test_words_that_change_nothing_are_refused(run, weights, tmp_path) -> None:
-    for word, companion in (("calibration=gone", "int8"), ("conf=0.5", "nms"), ("max_det=5", "nms")):
+    for word, companion in (
+        ("calibration=gone", "int8"),
+        ("keep_float=model.2.cv1.conv", "int8"),
+        ("conf=0.5", "nms"),
+        ("max_det=5", "nms"),
+    ):
         for formats in ("onnx", "onnx,torchscript"):
             outcome = run("export", weights, f"format={formats}", word)
             assert (outcome.status, outcome.err.count("\n")) == (2, 1)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 from pose_cli.foreign import foreign_hint
+from pose_cli.names import split_names
 from pose_cli.words import check_words, looks_like_model, read_words, value_from_text, words_help
 from pose_data import SettingsError, setting
 from pose_train import TrainSettings, make_train_settings
@@ -185,3 +186,12 @@ def test_help_shows_default_meaning_and_choices_of_a_field() -> None:
     assert rows["epochs=100"] == "times through the images"
     assert rows["imgsz="] == "side or height and width"
     assert rows["cache="].endswith("(ram)")
+
+
+@pytest.mark.parametrize("text", ["a,b", "a, b", "[a,b]", "['a', \"b\"]", ",a,,b,"])
+def test_names_are_split_at_commas(text: str) -> None:
+    assert split_names(text) == ("a", "b")
+
+
+def test_no_text_has_no_names() -> None:
+    assert split_names("") == split_names("[]") == ()

@@ -10,6 +10,7 @@ from pose_data import (
     SettingsError,
     Skeleton,
     as_rgb,
+    describe_runtime,
 )
 
 SKELETON = Skeleton(("a", "b", "c"))
@@ -208,3 +209,10 @@ def test_a_card_that_disagrees_with_the_output_is_named():
 def test_another_contract_is_refused():
     with pytest.raises(CheckpointError, match="'raw'; got 'selected'"):
         Predictor(Finder(contract="selected"))
+
+
+def test_a_runtime_is_described_by_itself_or_else_by_its_class():
+    class Placed(Finder):
+        runs_on = "stub, paper"
+
+    assert (describe_runtime(Placed()), describe_runtime(Finder())) == ("stub, paper", "Finder")

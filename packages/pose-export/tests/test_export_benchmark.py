@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pose_data import ExportError, ModelCard, Predictor
-from pose_export import FORMATS, benchmark, plan_benchmark
+from pose_export import FORMATS, ExportResult, benchmark, benchmark_files, plan_benchmark
 from pose_export.timing import peak_memory, time_apart, time_here
 
 if TYPE_CHECKING:
@@ -93,6 +94,50 @@ def test_native_file_is_measured_at_the_size_asked_for_too(
     assert sizes == [asked, asked]
 
 
+@pytest.mark.needs("torch", "pose_nn", "onnx", "onnxslim", "onnxruntime")
+def test_files_that_were_there_before_are_measured_as_they_are(
+    exported: Callable[..., ExportResult], noise: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    whole, half = exported("onnx").path, exported("onnx", half=True).path
+    native = exported("safetensors").path
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no network")
+    told: list[str] = []
+    measured = benchmark_files(
+        [whole, half, native, broken],
+        images=list(noise),
+        measure_ap=lambda predictor: 0.25,
+        calls=2,
+        threads=1,
+        progress=told.append,
+    )
+    assert [(one.format, one.precision, one.status, one.ap) for one in measured[:3]] == [
+        ("onnx", "fp32", "measured", 0.25),
+        ("onnx", "fp16", "measured", 0.25),
+        ("safetensors", "fp32", "measured", 0.25),
+    ]
+    assert [one.file for one in measured] == [str(whole), str(half), str(native), str(broken)]
+    assert measured[0].megabytes == pytest.approx(whole.stat().st_size / 1e6)
+    assert all(one.times is not None and one.times.stages.network > 0 and one.times.memory > 20 for one in measured[:3])
+    assert measured[0].times is not None and measured[0].times.runs_on == "ONNX Runtime, CPUExecutionProvider"
+    assert measured[3].status.startswith(f"failed: {broken}: must be a whole ONNX file")
+    assert (measured[3].precision, measured[3].ap, measured[3].times) == ("", None, None)
+    assert f"{whole.name}: measuring its time" in told
+
+
+@pytest.mark.needs("torch", "pose_nn", "onnx", "onnxslim", "onnxruntime")
+def test_files_are_measured_with_the_providers_that_are_asked_for(
+    exported: Callable[..., ExportResult], noise: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    path, providers = exported("onnx").path, ["CPUExecutionProvider"]
+    (one,) = benchmark_files([path], images=list(noise), calls=1, threads=1, providers=providers)
+    assert one.times is not None and one.times.runs_on == "ONNX Runtime, CPUExecutionProvider"
+    with pytest.raises(ExportError, match="providers must be left out for files of format 'safetensors'"):
+        benchmark_files([path, exported("safetensors").path], providers=providers)
+    with pytest.raises(ExportError, match=r"gone\.onnx: must be a file of a network; got nothing"):
+        benchmark_files([path, tmp_path / "gone.onnx"])
+
+
 @pytest.mark.needs("onnxruntime")
 def test_file_that_can_not_be_timed_says_why(tmp_path: Path, noise: NDArray[np.uint8]) -> None:
     path = tmp_path / "best.onnx"
@@ -110,11 +155,13 @@ def test_time_is_the_median_of_the_calls_that_count(
     taken = iter([100.0, 100.0, 100.0, 3.0, 1.0, 2.0])
 
     class Clocked:
+        runtime = "a clock"
+
         def timed(self, images: list[NDArray[np.uint8]]) -> tuple[None, StageTimes]:
             value = next(taken)
             return None, StageTimes(value, 2 * value, 3 * value)
 
-    monkeypatch.setattr("pose_export.timing.load", lambda path, threads: Clocked())
+    monkeypatch.setattr("pose_export.timing.load", lambda path, **options: Clocked())
     times = time_here(tmp_path, list(noise), calls=3, threads=None)
     assert times.stages == StageTimes(2.0, 4.0, 6.0)
 

@@ -106,6 +106,20 @@ def test_file_has_the_names_and_keys_that_readers_look_for(exported: Exported) -
     }
 
 
+def test_native_file_has_the_public_keys_of_the_onnx_file(
+    exported: Exported, net: PoseNet, card: ModelCard, noise: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    safetensors = pytest.importorskip("safetensors")
+    written = {entry.key: entry.value for entry in onnx.load(exported("onnx").path).metadata_props}
+    del written["pose_card"]
+    with safetensors.safe_open(exported("safetensors").path, framework="pt") as file:
+        header = file.metadata()
+    export((net, card), format="safetensors", output=tmp_path / "best.pt", images=list(noise))
+    document = torch.load(tmp_path / "best.pt", weights_only=True)
+    assert written.keys() == {"task", "stride", "batch", "imgsz", "names", "kpt_shape"}
+    assert {key: header[key] for key in written} == {key: document[key] for key in written} == written
+
+
 def test_dynamic_lengths_have_names(exported: Exported) -> None:
     graph = onnx.load(exported("onnx", dynamic=True).path).graph
     lengths = [d.dim_param or d.dim_value for d in graph.input[0].type.tensor_type.shape.dim]

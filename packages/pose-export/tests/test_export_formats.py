@@ -6,11 +6,12 @@ import contextlib
 import importlib.metadata
 import importlib.util
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from pose_data import ExportError
-from pose_export import FORMATS, format_of, get_format
+from pose_data import ExportError, describe_runtime
+from pose_export import FORMATS, ExportResult, format_of, get_format, load_runtime
 from pose_export.formats import check_options, check_run_options
 from pose_export.requirements import REQUIREMENTS, require_modules
 
@@ -37,7 +38,8 @@ def test_option_that_the_format_lacks_is_refused() -> None:
 
 def test_run_option_that_the_runtime_lacks_is_refused() -> None:
     with pytest.raises(
-        ExportError, match=r"device must be left out for files of format 'onnx', which can't be told it$"
+        ExportError,
+        match=r"device must be left out for files of format 'onnx', which can't be told it; it is for safetensors",
     ):
         check_run_options(get_format("onnx"), ("device",))
 
@@ -95,3 +97,22 @@ def test_package_that_is_too_old_is_named_with_its_version_and_the_command(
     expected = pytest.raises(ExportError, match=words) if refused else contextlib.nullcontext()
     with expected:
         require_modules(("onnxruntime",), job="running onnx files", extra="onnxruntime")
+
+
+@pytest.mark.needs("torch", "pose_nn", "onnx", "onnxslim")
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("safetensors", "torch, c"),
+        ("onnx", "ONNX Runtime, "),
+        ("torchscript", "torch, TorchScript on the CPU"),
+        ("openvino", "OpenVINO, CPU"),
+        ("ncnn", "ncnn, CPU"),
+        ("tflite", "LiteRT, CPU"),
+        ("saved_model", "TensorFlow"),
+        ("tfjs", "TF.js in node, WebAssembly"),
+        ("paddle", "Paddle, CPU"),
+    ],
+)
+def test_runtimes_say_what_runs_a_file(name: str, words: str, exported: Callable[..., ExportResult]) -> None:
+    assert describe_runtime(load_runtime(exported(name).path)).startswith(words)

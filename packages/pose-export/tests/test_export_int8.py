@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pose_data import ExportError, ModelCard, write_image
-from pose_export import BOUNDS, ExportResult, export
+from pose_data import ExportError, ModelCard, SettingsError, write_image
+from pose_export import BOUNDS, ExportResult, export, measure_layers
 from pose_export.calibrate import gather_calibration
 from pose_export.options import ConvertOptions
 
@@ -105,14 +106,34 @@ def test_a_layer_that_the_network_lacks_is_refused(export_8: Export8) -> None:
         export_8(keep_float=("model.0.cnv",))
 
 
-@needs_onnx
-def test_layers_are_listed_worst_first(net: PoseNet, noise: Images) -> None:
-    from pose_export.convert.sensitivity import measure_layers
-
-    errors = measure_layers(net, noise)
+@pytest.mark.needs("torch", "pose_nn")
+def test_layers_are_listed_worst_first(net: PoseNet, card: ModelCard, noise: Images) -> None:
+    errors = measure_layers((net, card), calibration=list(noise))
     assert len(errors) == LAYERS
     assert [e.signal_to_noise for e in errors] == sorted(e.signal_to_noise for e in errors)
     assert all(0 < error.signal_to_noise < 100 for error in errors)
+    last = {f"model.22.cv{kind}.{level}.2" for kind in (2, 3, 4) for level in range(3)}
+    assert {error.name for error in errors if error.stays_float} == {"model.0.conv", "model.1.conv", *last}
+
+
+@pytest.mark.needs("torch", "pose_nn")
+def test_a_worst_layer_can_be_kept_in_float_by_its_name(net: PoseNet, card: ModelCard, export_8: Export8) -> None:
+    worst = next(error.name for error in measure_layers((net, card)) if not error.stays_float)
+    assert export_8(keep_float=(worst,)).card.facts["float_layers"] == worst
+
+
+@pytest.mark.needs("torch", "pose_nn")
+def test_layers_are_not_measured_without_images_or_at_half_a_stride(net: PoseNet, card: ModelCard) -> None:
+    with pytest.raises(ExportError, match="calibration must hold at least one image"):
+        measure_layers((net, card), calibration=[])
+    with pytest.raises(SettingsError, match="imgsz"):
+        measure_layers((net, card), imgsz=70)
+
+
+def test_measuring_layers_names_the_packages_that_it_needs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ExportError, match=r"measuring layers needs packages that are not installed: torch; run: pip"):
+        measure_layers(tmp_path / "best.safetensors")
 
 
 @pytest.mark.parametrize(
@@ -122,6 +143,7 @@ def test_layers_are_listed_worst_first(net: PoseNet, noise: Images) -> None:
         ({"half": True}, r"half and int8 must not be asked for together"),
         ({"max_ap_drop": 1.0}, r"max_ap_drop must come with measure_ap .*data="),
         ({"max_ap_drop": -1.0, "measure_ap": lambda _: 0.5}, r"from 0 to 100 points of AP; got -1"),
+        ({"keep_float": "model.2.cv1.conv"}, r"keep_float must be a list of names; got the text 'model\.2\.cv1\.conv'"),
         ({"calibration": []}, r"calibration must hold at least one image"),
         ({"calibration": "no/such/folder"}, r"calibration must be images or a folder of them: no/such/folder"),
     ],

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pose_data import ExportError, ModelCard
+from pose_data import ExportError, ModelCard, describe_runtime
 from pose_export import load, load_runtime
 from pose_export.card import make_metadata
 from pose_export.run.inputs import make_input, run_in_batches
@@ -156,6 +156,7 @@ def test_unknown_provider_names_the_installed(
 def test_providers_in_use_are_shown(make_onnx: MakeOnnx, card: ModelCard, planted: NDArray[np.float32]) -> None:
     runtime = load_runtime(make_onnx(planted, make_metadata(card)), providers=["CPUExecutionProvider"])
     assert runtime.providers == ("CPUExecutionProvider",)  # type: ignore[attr-defined]
+    assert describe_runtime(runtime) == "ONNX Runtime, CPUExecutionProvider"
 
 
 @pytest.fixture

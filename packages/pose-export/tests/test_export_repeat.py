@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.needs("torch", "pose_nn", "onnx", "onnxslim")
 
-ANYWHERE = ("onnx", "coreml", "pb", "tflite", "tfjs", "paddle", "ncnn")
+ANYWHERE = ("safetensors", "onnx", "coreml", "pb", "tflite", "tfjs", "paddle", "ncnn")
 # Their converters number what they make for as long as a process lives. TensorRT's builder never repeats itself.
 IN_A_FRESH_PROCESS = ("torchscript", "openvino", "saved_model")
 EXPORT = """

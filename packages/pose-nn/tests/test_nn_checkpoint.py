@@ -50,6 +50,58 @@ def test_pt_form_loads_with_weights_only(small, card, tmp_path):
     assert list(document["state_dict"]) == list(small.state_dict())
 
 
+def read_metadata(path: Path) -> dict[str, str]:
+    """What a reader that knows nothing of this project finds beside the tensors."""
+    if path.suffix == ".pt":
+        document = torch.load(path, weights_only=True)
+        return {name: text for name, text in document.items() if name != "state_dict"}
+    with safetensors.safe_open(path, framework="pt") as file:
+        return {name: text for name, text in file.metadata().items() if name != "format"}
+
+
+@FORMS
+def test_public_keys_are_beside_the_card(small, card, tmp_path, suffix):
+    path = tmp_path / f"pets{suffix}"
+    save_checkpoint(path, small, card)
+    metadata = read_metadata(path)
+    assert metadata.pop("pose_card") == load_checkpoint(path).card.to_json()
+    assert metadata == {
+        "task": "pose",
+        "stride": "32",
+        "batch": "1",
+        "imgsz": str(list(card.imgsz)),
+        "names": "{0: 'cat', 1: 'dog'}",
+        "kpt_shape": "[3, 3]",
+    }
+
+
+@FORMS
+def test_same_network_gives_the_same_bytes(small, card, tmp_path, suffix):
+    noted = replace(card, provenance='drawn by "Zoë"\n\x01\\ 猫')
+    paths = [tmp_path / f"{turn}" / f"pets{suffix}" for turn in range(8)]
+    for path in paths:
+        path.parent.mkdir()
+        save_checkpoint(path, small, noted)
+    assert len({path.read_bytes() for path in paths}) == 1
+    assert load_checkpoint(paths[0]).card == noted
+
+
+@FORMS
+def test_file_with_the_card_alone_is_read(small, card, tmp_path, suffix):
+    path = tmp_path / f"older{suffix}"
+    if suffix == ".pt":
+        torch.save({"pose_card": card.to_json(), "state_dict": small.state_dict()}, path)
+    else:
+        metadata = {"format": "pt", "pose_card": card.to_json()}
+        safetensors.torch.save_file(small.state_dict(), path, metadata=metadata)
+    assert load_checkpoint(path).card == card
+
+
+def test_tensors_of_the_native_form_are_where_they_are_aligned(small, card, tmp_path):
+    save_checkpoint(tmp_path / "pets.safetensors", small, card)
+    assert int.from_bytes((tmp_path / "pets.safetensors").read_bytes()[:8], "little") % 8 == 0
+
+
 def test_batch_counters_are_kept(small, card, tmp_path, build_seeded):
     net = build_seeded("yolov8n-pose", num_classes=2, kpt_shape=(3, 3))
     net.model[0].bn.num_batches_tracked.fill_(123_456)

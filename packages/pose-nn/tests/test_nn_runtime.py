@@ -43,6 +43,7 @@ def test_gpu_gives_what_the_cpu_gives(small, card, images, precision, pixels):
 @pytest.mark.filterwarnings("error")
 def test_read_only_and_mirrored_arrays_are_taken(small, card, images):
     runtime = TorchRuntime(small, card, device="cpu")
+    assert runtime.runs_on == "torch, cpu"
     wanted = runtime(np.ascontiguousarray(images[:, :, ::-1]))
     images.flags.writeable = False
     np.testing.assert_array_equal(runtime(images[:, :, ::-1]), wanted)

@@ -1,4 +1,4 @@
-"""The picture of a benchmark: AP over the milliseconds of an image, a point for each format and precision."""
+"""The picture of a benchmark: AP over the milliseconds of an image, a point for each format and precision, or file."""
 
 from __future__ import annotations
 
@@ -41,8 +41,9 @@ def draw_picture(measured: Sequence[Measurement]) -> NDArray[np.uint8]:
     taken: list[tuple[int, int]] = []
     for one, time, value in zip(measured, times, values, strict=True):
         x, y = axes.place(float(time), float(value))
-        cv2.circle(picture, (x, y), 5, _COLOURS[one.precision], -1, cv2.LINE_AA)
-        _name(picture, one.format, (x + 9, y + 4), _COLOURS[one.precision], taken)
+        colour = _COLOURS.get(one.precision, _INK)
+        cv2.circle(picture, (x, y), 5, colour, -1, cv2.LINE_AA)
+        _name(picture, Path(one.file).name or one.format, (x + 9, y + 4), colour, taken)
     for number, (precision, colour) in enumerate(_COLOURS.items()):
         at = (SIZE[1] - _MARGIN[1] - 70 * (len(_COLOURS) - number), 20)
         cv2.circle(picture, at, 5, colour, -1, cv2.LINE_AA)

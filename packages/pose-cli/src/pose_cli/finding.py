@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from pose_data import setting
 
+from pose_cli.models import PROVIDERS_HELP
+
 if TYPE_CHECKING:
     from pose_data import Predictor
 
@@ -27,6 +29,7 @@ class FindSettings:
     classes: tuple[int, ...] | None = setting(None, "keep these class numbers only", least=0)
     device: str = setting("", "cpu, cuda, cuda:1, mps, for files that torch runs; most others know cpu")
     threads: int | None = setting(None, "CPU threads; all cores when empty", least=1)
+    providers: str = setting("", PROVIDERS_HELP)
 
 
 def make_predictor(settings: FindSettings) -> Predictor:
@@ -34,9 +37,11 @@ def make_predictor(settings: FindSettings) -> Predictor:
     from pose_data import Predictor
 
     from pose_cli.models import open_runtime, warn_of_selection
+    from pose_cli.names import split_names
     from pose_cli.sizes import input_size
 
-    runtime = open_runtime(settings.model, device=settings.device, threads=settings.threads)
+    providers = split_names(settings.providers)
+    runtime = open_runtime(settings.model, device=settings.device, threads=settings.threads, providers=providers)
     warn_of_selection(runtime, conf=settings.conf, iou=settings.iou, max_det=settings.max_det)
     return Predictor(
         runtime,

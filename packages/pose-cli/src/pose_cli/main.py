@@ -19,7 +19,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "predict": ("pose_cli.commands.predict", "Find people and their keypoints in images."),
     "track": ("pose_cli.commands.track", "Follow people and their keypoints through a video or a folder of frames."),
     "export": ("pose_cli.commands.export", "Turn a file of weights into another format and check the result."),
-    "benchmark": ("pose_cli.commands.benchmark", "Measure every format and precision of a network side by side."),
+    "benchmark": (
+        "pose_cli.commands.benchmark",
+        "Measure formats and precisions of a network, or files, side by side.",
+    ),
     "info": ("pose_cli.commands.info", "Show what a file of weights or a network is."),
     "data": ("pose_cli.commands.data", "Check and convert data sets."),
     "download": ("pose_cli.commands.download", "Fetch a public data set from its own site."),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pose_data import CheckpointError, ModelCard, Runtime
+from pose_data import CheckpointError, ModelCard, Runtime, describe_runtime
 
 from pose_cli.words import MODEL_SUFFIXES, looks_like_model
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SHIPPED_WEIGHTS = "people-n.safetensors"
+PROVIDERS_HELP = "for .onnx files: ONNX Runtime's execution providers, with commas, best first; its choice when empty"
 LEARNER_HELP = "file of weights to learn on, or a network's name to begin from scratch; empty takes the shipped weights"
 
 
@@ -111,28 +113,34 @@ def is_network_name(model: str) -> bool:
     return looks_like_model(model) and not model.lower().endswith(MODEL_SUFFIXES)
 
 
-def open_runtime(model: str, *, device: str = "", threads: int | None = None) -> Runtime:
+def open_runtime(model: str, *, device: str = "", threads: int | None = None, providers: Sequence[str] = ()) -> Runtime:
     """Open a network of any kind of file; torch is imported only for those that need it.
 
     Args:
         model: a file, or "" for the shipped weights.
         device: "cpu", "cuda:0" and so on, for files that torch runs; "" takes the runtime's choice.
         threads: CPU threads; None takes all cores.
+        providers: ONNX Runtime's execution providers, best first, for ONNX files; none take its own choice.
 
     Raises:
-        PoseError: the file is missing, damaged, or of no known kind.
+        PoseError: the file is missing, damaged, of no known kind, or can't be told one of the options.
     """
     path = model_file(model)
-    if not is_checkpoint(path.name):
+    if providers or not is_checkpoint(path.name):
         from pose_export import load_runtime
 
-        return load_runtime(path, device=device or None, threads=threads)
+        return load_runtime(path, device=device or None, threads=threads, providers=providers or None)
     from pose_nn import TorchRuntime, load_checkpoint
 
     checkpoint = load_checkpoint(path)
     for note in checkpoint.notes:
         log.warning("%s: %s", path, note)
     return TorchRuntime(checkpoint.net, checkpoint.card, device=device or "auto", threads=threads)
+
+
+def runtime_line(model: str, runtime: Runtime) -> str:
+    """What is printed of a network: its file, and what runs it, as in "best.onnx: OpenVINO, CPU"."""
+    return f"{model_file(model).name}: {describe_runtime(runtime)}"
 
 
 def warn_of_selection(runtime: Runtime, *, conf: float, iou: float, max_det: int) -> None:

@@ -12,6 +12,7 @@ from pose_data import (
     PoseTracker,
     Predictor,
     Runtime,
+    SettingsError,
     SourceLike,
     TrackSettings,
     open_source,
@@ -19,6 +20,7 @@ from pose_data import (
 
 from pose_cli.description import describe_model
 from pose_cli.following import TrackedResult, follow_people, make_smoother, open_frames
+from pose_cli.images import COMPARED_IMAGES, read_images
 from pose_cli.models import export_place, find_model, load_transferred, model_file, open_runtime
 from pose_cli.results import Result, find_people
 from pose_cli.sizes import input_size
@@ -45,16 +47,25 @@ class Pose:
         model: the name or the file; nothing takes the weights that come with this package.
         device: "cpu", "cuda:0" and so on, for what torch runs; "" takes the fastest there is.
         threads: CPU threads; None takes all cores.
+        providers: ONNX Runtime's execution providers, best first, for an ONNX file; none take its own choice.
 
     Raises:
         PoseError: an unknown network name, or a file that is missing.
     """
 
-    def __init__(self, model: str | Path = "", *, device: str = "", threads: int | None = None) -> None:
+    def __init__(
+        self,
+        model: str | Path = "",
+        *,
+        device: str = "",
+        threads: int | None = None,
+        providers: Sequence[str] = (),
+    ) -> None:
         self.model = find_model(str(model))
         self.weights = ""
         self.device = device
         self.threads = threads
+        self.providers = tuple(providers)
         self._runtime: Runtime | None = None
 
     @property
@@ -251,6 +262,8 @@ class Pose:
         nms: bool = False,
         contract: str | None = None,
         calibration: Path | str | None = None,
+        keep_float: Sequence[str] = (),
+        images: SourceLike | None = None,
     ) -> ExportResult:
         """Write the network in another format and compare the file with it; see `pose_export.export`.
 
@@ -270,6 +283,8 @@ class Pose:
             nms: select people inside the file.
             contract: what the output means; the format's usual when None.
             calibration: with int8, a folder of images to measure ranges on; drawn people when None.
+            keep_float: with int8, layers that stay in float, as `pose_export.measure_layers` names them.
+            images: what to compare on, as a call of the object takes it, at most 64 of them; drawn people when None.
 
         Raises:
             PoseError: the model has no weights to convert, or the file differs from the network.
@@ -297,6 +312,8 @@ class Pose:
             nms=nms,
             contract=contract,
             calibration=calibration,
+            keep_float=keep_float,
+            images=None if images is None else read_images(images, most=COMPARED_IMAGES),
         )
 
     def info(self) -> str:
@@ -307,7 +324,9 @@ class Pose:
 
     def _open(self) -> Runtime:
         if not self.weights:
-            return open_runtime(self.model, device=self.device, threads=self.threads)
+            return open_runtime(self.model, device=self.device, threads=self.threads, providers=self.providers)
+        if self.providers:
+            raise SettingsError("providers must be left out for weights, which torch runs; they are for .onnx files")
         from pose_nn import TorchRuntime
 
         net, card = load_transferred(self.model, self.weights)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from pose_data import StageTimes
-from pose_eval import Metrics, PoseMetrics
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from pose_eval import Metrics, PoseMetrics
+    from pose_export import LayerError
 
 _COLUMNS = ("AP", "AP50", "AP75", "AP medium", "AP large", "AR")
 
@@ -19,6 +25,16 @@ def metrics_table(metrics: PoseMetrics, *, title: str) -> Table:
         table.add_row(kind, *_row(block))
         for name, ap in zip(metrics.names, block.per_class, strict=True) if len(metrics.names) > 1 else ():
             table.add_row(f"  {name}", figure(float(ap)))
+    return table
+
+
+def layers_table(errors: Sequence[LayerError]) -> Table:
+    """What each layer suffers from 8 bit by itself, worst first."""
+    table = Table("layer", "signal to noise, dB", "in 8 bit", title="one layer in 8 bit", title_justify="left")
+    table.columns[1].justify = "right"
+    for error in errors:
+        in_8_bit = "with contract=heads only" if error.stays_float else "yes"
+        table.add_row(error.name, f"{error.signal_to_noise:.1f}", in_8_bit)
     return table
 
 

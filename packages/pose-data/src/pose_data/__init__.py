@@ -53,7 +53,7 @@ if TYPE_CHECKING:
         poses_to_rows,
         poses_to_track_rows,
     )
-    from pose_data.predict.runtime import Runtime
+    from pose_data.predict.runtime import Runtime, describe_runtime
     from pose_data.predict.select import MAX_CANDIDATES, select, suppress
     from pose_data.predict.sheet import contact_sheet
     from pose_data.predict.smooth import PoseSmoother
@@ -188,7 +188,10 @@ _HOMES = {
         "poses_to_rows",
         "poses_to_track_rows",
     ),
-    "predict.runtime": ("Runtime",),
+    "predict.runtime": (
+        "Runtime",
+        "describe_runtime",
+    ),
     "predict.select": (
         "MAX_CANDIDATES",
         "select",
@@ -292,6 +295,7 @@ __all__ = [
     "crop_people",
     "cxcywh_from_xyxy",
     "decode_image",
+    "describe_runtime",
     "download_coco_pose",
     "draw_poses",
     "draw_targets",

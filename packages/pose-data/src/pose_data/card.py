@@ -73,6 +73,17 @@ class ModelCard:
         }
         return json.dumps(document, ensure_ascii=False)
 
+    def to_metadata(self) -> dict[str, str]:
+        """Write what existing readers of such files look for, by their keys; lists and names as Python literals."""
+        return {
+            "task": "pose",
+            "stride": str(self.stride),
+            "batch": str(self.batch),
+            "imgsz": repr(list(self.imgsz)),
+            "names": repr(dict(enumerate(self.names))),
+            "kpt_shape": repr(list(self.kpt_shape)),
+        }
+
 
 _PLAIN = (
     *("keypoint_dims", "stride", "imgsz", "dynamic", "batch"),

@@ -1,11 +1,13 @@
 """One keypoint checkpoint to files for other runtimes, each proven before it is handed over."""
 
 from pose_export._version import __version__
+from pose_export.benchmark_files import benchmark_files
 from pose_export.bounds import BOUNDS, Bounds, find_misses
 from pose_export.contracts import CONTRACTS
 from pose_export.export import ExportResult, export
 from pose_export.export_all import Outcome, export_all
 from pose_export.formats import FORMATS, Format, format_of, get_format
+from pose_export.layer_errors import LayerError, measure_layers
 from pose_export.load import load, load_runtime
 from pose_export.measurements import PRECISIONS, Measurement, benchmark, plan_benchmark
 from pose_export.parity import Parity
@@ -21,11 +23,13 @@ __all__ = [
     "ExportResult",
     "FileTimes",
     "Format",
+    "LayerError",
     "Measurement",
     "Outcome",
     "Parity",
     "__version__",
     "benchmark",
+    "benchmark_files",
     "describe_selection",
     "export",
     "export_all",
@@ -34,5 +38,6 @@ __all__ = [
     "get_format",
     "load",
     "load_runtime",
+    "measure_layers",
     "plan_benchmark",
 ]

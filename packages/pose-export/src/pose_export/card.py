@@ -44,15 +44,7 @@ class FileShape:
 
 def make_metadata(card: ModelCard) -> dict[str, str]:
     """Write the card as metadata: our own key, and the keys that existing readers look for."""
-    return {
-        CARD_KEY: card.to_json(),
-        "task": "pose",
-        "stride": str(card.stride),
-        "batch": str(card.batch),
-        "imgsz": repr(list(card.imgsz)),
-        "names": repr(dict(enumerate(card.names))),
-        "kpt_shape": repr(list(card.kpt_shape)),
-    }
+    return {CARD_KEY: card.to_json(), **card.to_metadata()}
 
 
 def settle_card(given: ModelCard | None, metadata: Mapping[str, str], shape: FileShape, *, source: str) -> ModelCard:

@@ -141,7 +141,7 @@ def export(
         conf=conf,
         iou=iou,
         max_det=max_det,
-        keep_float=tuple(keep_float),
+        keep_float=_list_kept(keep_float),
     )
     row = choose_format(format, options, sized=imgsz is not None)
     beside = {"calibration": calibration, "keep_float": keep_float, "conf": conf, "iou": iou, "max_det": max_det}
@@ -212,7 +212,7 @@ class _Job:
     def run_until(self, options: ConvertOptions, max_ap_drop: float) -> _Done:
         """Leave more and more of the worst layers in float until little enough AP is lost."""
         from pose_export.convert.layers import may_be_in_8_bit
-        from pose_export.convert.sensitivity import measure_layers
+        from pose_export.convert.sensitivity import compare_layers
 
         worst: tuple[str, ...] = ()
         count, most, drop = 0, 0, max_ap_drop / 100
@@ -226,7 +226,7 @@ class _Job:
             if not worst:
                 self.tell("measuring what each layer suffers from 8 bit")
                 assert options.calibration is not None
-                errors = measure_layers(self.source.net, options.calibration)
+                errors = compare_layers(self.source.net, options.calibration)
                 worst = tuple(error.name for error in errors if may_be_in_8_bit(error.name, options.contract))
                 most = int(MOST_KEPT * len(worst))
             count = min(2 * count or FIRST_KEPT, most)
@@ -301,6 +301,12 @@ def _choose_contract(contract: str | None, *, nms: bool, usual: str) -> str:
     if nms and contract not in (None, "nms"):
         raise ExportError(f"contract must be left out with nms=True; got '{contract}'; leave one of them out")
     return "nms" if nms else contract or usual
+
+
+def _list_kept(keep_float: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(keep_float, str):  # a sequence, too, but of letters
+        raise ExportError(f"keep_float must be a list of names; got the text '{keep_float}'; write ['{keep_float}']")
+    return tuple(keep_float)
 
 
 def _check_kept(options: ConvertOptions, net: PoseNet) -> None:

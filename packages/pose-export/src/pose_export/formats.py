@@ -374,4 +374,7 @@ def check_run_options(row: Format, given: tuple[str, ...]) -> None:
     """
     for name in given:
         if name not in row.run_options:
-            raise ExportError(f"{name} must be left out for files of format '{row.name}', which can't be told it")
+            takers = ", ".join(other.name for other in FORMATS if name in other.run_options)
+            raise ExportError(
+                f"{name} must be left out for files of format '{row.name}', which can't be told it; it is for {takers}"
+            )

@@ -80,16 +80,29 @@ def load_runtime(
             runtime isn't installed; or an option that its runtime doesn't have.
     """
     path = Path(path)
-    row = format_of(path)
-    _check_there(path, row)
     names = None if providers is None else tuple(providers)
     options = RunOptions(threads=threads, providers=names, device=device, card=card)
+    row = check_file(path, options)
     options = _choose_device(row, options)
-    check_run_options(row, options.given())
     if row.why_not_run:
         raise ExportError(f"{path}: can't be run on this machine: {row.why_not_run}; run it there")
     require_modules(row.run_needs, job=f"running {row.name} files", extra=row.run_extra)
     return row.load_runtime_module().open_runtime(path, options)
+
+
+def check_file(path: Path, options: RunOptions) -> Format:
+    """Check, without opening it, that a file is there and that its format can be told the options.
+
+    Returns:
+        Its format.
+
+    Raises:
+        ExportError: it is missing, of no known format, or an option is one that its runtime doesn't have.
+    """
+    row = format_of(path)
+    _check_there(path, row)
+    check_run_options(row, _choose_device(row, options).given())
+    return row
 
 
 def _choose_device(row: Format, options: RunOptions) -> RunOptions:

@@ -32,11 +32,13 @@ class Measurement:
 
     Args:
         format: its name.
-        precision: "fp32", "fp16" or "int8": what its layers calculate in.
-        status: as that of `export`; or "not installed: ...", "not run: ...", "failed: ...".
+        precision: "fp32", "fp16" or "int8": what its layers calculate in; "" of a file that can't be opened.
+        status: as that of `export`; or "not installed: ...", "not run: ...", "failed: ..."; "measured" of a file that
+            was there before.
         megabytes: size of the file or folder, in millions of bytes.
         ap: keypoint AP on the data, 0 to 1; None where none was asked for.
         times: of one image; None where it can't be run here.
+        file: that was there before; "" where it was made to be measured.
     """
 
     format: str
@@ -45,6 +47,7 @@ class Measurement:
     megabytes: float | None = None
     ap: float | None = None
     times: FileTimes | None = None
+    file: str = ""
 
 
 def benchmark(
@@ -86,7 +89,7 @@ def benchmark(
         stem="best" if isinstance(checkpoint, tuple) else Path(checkpoint).stem,
         export=partial(export, network, images=images, measure_ap=measure_ap, force=True),
         calibration=calibration,
-        timed=partial(time_apart, images=images or _draw_people(), calls=calls, threads=threads),
+        timed=partial(time_apart, images=images or draw_people(), calls=calls, threads=threads),
         tell=progress or (lambda _: None),
     )
     return tuple(bench.measure(row, precision) for row, precision in pairs)
@@ -175,7 +178,8 @@ def precisions_of(row: Format) -> Iterator[str]:
         yield "int8"
 
 
-def _draw_people() -> list[NDArray[np.uint8]]:
+def draw_people() -> list[NDArray[np.uint8]]:
+    """Draw images to time on, (480, 640, 3) uint8 RGB."""
     from pose_data import DrawnPeople  # a device that only runs files draws nobody
 
     people = DrawnPeople(_DRAWN, size=(480, 640))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pose_data import ExportError, StageTimes
+from pose_data import ExportError, StageTimes, describe_runtime
 
 from pose_export.load import load
 
@@ -27,14 +27,21 @@ class FileTimes:
     Args:
         stages: median milliseconds of each stage.
         memory: most memory that its process, with what it starts, held at any time, in millions of bytes.
+        runs_on: what ran it and on what, such as "ONNX Runtime, CPUExecutionProvider".
     """
 
     stages: StageTimes
     memory: float
+    runs_on: str = ""
 
 
 def time_apart(
-    path: Path, images: Sequence[NDArray[np.uint8]], *, calls: int = 30, threads: int | None = None
+    path: Path,
+    images: Sequence[NDArray[np.uint8]],
+    *,
+    calls: int = 30,
+    threads: int | None = None,
+    providers: Sequence[str] | None = None,
 ) -> FileTimes:
     """Time a file in a fresh process, one image per call.
 
@@ -43,6 +50,7 @@ def time_apart(
         images: (H, W, 3) uint8 RGB, taken in turns.
         calls: that are timed, after some that aren't.
         threads: CPU threads; all cores when None.
+        providers: ONNX Runtime's execution providers, best first.
 
     Raises:
         ExportError: the process failed; the message has its last line.
@@ -50,24 +58,31 @@ def time_apart(
     with tempfile.TemporaryDirectory() as folder:
         stored = Path(folder) / "images.npz"
         np.savez(stored, *images)
-        words = [str(path), str(stored), str(calls), str(threads or 0)]
+        words = [str(path), str(stored), str(calls), str(threads or 0), ",".join(providers or ())]
         done = subprocess.run([sys.executable, "-c", _CHILD, *words], capture_output=True, text=True, check=False)
     lines = done.stdout.strip().splitlines()
     if done.returncode or not lines:
         last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
         raise ExportError(f"{path}: can't be timed; its process says: {last}; try pose_export.load on it")
     figures = json.loads(lines[-1])
-    return FileTimes(StageTimes(**figures["stages"]), figures["memory"])
+    return FileTimes(StageTimes(**figures["stages"]), figures["memory"], figures["runs_on"])
 
 
-def time_here(path: Path, images: Sequence[NDArray[np.uint8]], *, calls: int, threads: int | None) -> FileTimes:
+def time_here(
+    path: Path,
+    images: Sequence[NDArray[np.uint8]],
+    *,
+    calls: int,
+    threads: int | None,
+    providers: Sequence[str] | None = None,
+) -> FileTimes:
     """Time a file in this process; as `time_apart`."""
-    predictor = load(path, threads=threads)
+    predictor = load(path, threads=threads, providers=providers)
     times: list[StageTimes] = []
     for call in range(WARM_CALLS + calls):
         times.append(predictor.timed([images[call % len(images)]])[1])
     medians = np.median([astuple(one) for one in times[WARM_CALLS:]], axis=0).tolist()
-    return FileTimes(StageTimes(*medians), peak_memory())
+    return FileTimes(StageTimes(*medians), peak_memory(), describe_runtime(predictor.runtime))
 
 
 def peak_memory() -> float:
@@ -97,9 +112,12 @@ def main(words: Sequence[str]) -> None:
     """Print the figures of a file as JSON.
 
     Args:
-        words: the file, an .npz of images, how many calls, and how many threads, 0 for all cores.
+        words: the file, an .npz of images, how many calls, how many threads, 0 for all cores, and ONNX Runtime's
+            providers with commas, "" for its own choice.
     """
-    path, stored, calls, threads = words
+    path, stored, calls, threads, providers = words
     with np.load(stored) as arrays:
         images = [arrays[name] for name in arrays.files]
-    print(json.dumps(asdict(time_here(Path(path), images, calls=int(calls), threads=int(threads) or None))))
+    names = providers.split(",") if providers else None
+    times = time_here(Path(path), images, calls=int(calls), threads=int(threads) or None, providers=names)
+    print(json.dumps(asdict(times)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,8 @@ from pose_nn.unpickler import StoredTensor
 
 CARD_KEY = "pose_card"  # in a safetensors header, and in our own .pt
 STATE_KEY = "state_dict"
+_LENGTH = 8  # bytes at the start of a safetensors file: the length of its header
+_ALIGNED = 8  # the header is filled up with spaces, so that tensors begin at a multiple of this
 SUFFIXES = (".safetensors", ".pt")
 
 
@@ -43,8 +46,8 @@ def save_checkpoint(path: Path, net: PoseNet, card: ModelCard, *, half: bool = F
     """Write a network and its card; the file appears when it is whole.
 
     Args:
-        path: ends in ".safetensors" (the native form: tensors, and the card as JSON in the header) or in
-            ".pt" (a dict of the same, for `torch.load(..., weights_only=True)`).
+        path: ends in ".safetensors" (the native form: tensors, and in the header the card as JSON and the keys that
+            existing readers look for) or in ".pt" (a dict of the same, for `torch.load(..., weights_only=True)`).
         half: store float16, half the size; batch-norm statistics included.
 
     Raises:
@@ -55,14 +58,15 @@ def save_checkpoint(path: Path, net: PoseNet, card: ModelCard, *, half: bool = F
         raise CheckpointError(f"{path}: a checkpoint's name must end in {' or '.join(SUFFIXES)}; rename it")
     _check_card(path, net, card)
     state = {name: _to_stored(path, name, tensor, half=half) for name, tensor in net.state_dict().items()}
-    text = replace(card, precision="float16" if half else "float32").to_json()
+    stored = replace(card, precision="float16" if half else "float32")
+    metadata = {CARD_KEY: stored.to_json(), **stored.to_metadata()}
     # The bytes are made first, so that a full disk is an error of the operating system in either form.
     if path.suffix == ".pt":
         buffer = io.BytesIO()
-        torch.save({CARD_KEY: text, STATE_KEY: state}, buffer)
+        torch.save({**metadata, STATE_KEY: state}, buffer)
         content = buffer.getvalue()
     else:
-        content = safetensors.torch.save(state, metadata={"format": "pt", CARD_KEY: text})
+        content = _order_metadata(safetensors.torch.save(state, metadata={"format": "pt", **metadata}))
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
 
@@ -89,6 +93,19 @@ def load_checkpoint(path: Path) -> Checkpoint:
         )
     seen = "another kind of file" if start else "an empty file"
     raise CheckpointError(f"{path}: must be a file of weights (.safetensors or .pt); got {seen}")
+
+
+def _order_metadata(content: bytes) -> bytes:
+    """Put the metadata of a safetensors file into the order of its keys, so that the same network gives the same bytes.
+
+    The library writes them in an order that differs from call to call.
+    """
+    end = _LENGTH + int.from_bytes(content[:_LENGTH], "little")
+    header = json.loads(content[_LENGTH:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text = text.ljust(-(-len(text) // _ALIGNED) * _ALIGNED)
+    return len(text).to_bytes(_LENGTH, "little") + text + content[end:]
 
 
 def _read_start(path: Path) -> bytes:

@@ -64,6 +64,11 @@ class TorchRuntime:
         """Where the network runs, such as "cuda:0"."""
         return str(self._device)
 
+    @property
+    def runs_on(self) -> str:
+        """What runs it and on what, such as "torch, cuda:0"."""
+        return f"torch, {self._device}"
+
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run the network.
 

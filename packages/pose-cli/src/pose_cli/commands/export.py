@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from pose_data import setting
+from pose_data import SettingsError, setting
 from pose_export import CONTRACTS, FORMATS, ExportResult, Outcome, get_format
 
 from pose_cli.command import WordsCommand
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 ALL = "all"
-CALIBRATION_IMAGES = 128
-COMPARED_IMAGES = 64  # of a folder; each goes through the network and through every file
 _NAMES = ", ".join(row.name for row in FORMATS)
 HELP = """Turn a file of weights into another format and check the result.
 
@@ -29,6 +27,7 @@ HELP = """Turn a file of weights into another format and check the result.
   pose export best.safetensors format=onnx
   pose export best.safetensors format=onnx imgsz=[480,640] half=True data=people.yaml
   pose export best.safetensors format=onnx int8=True data=people.yaml max_ap_drop=1.0
+  pose export best.safetensors format=onnx int8=True data=people.yaml layers=True
   pose export best.safetensors format=all output=files
 """
 
@@ -59,9 +58,11 @@ class ExportSettings:
     iou: float = setting(0.7, "with nms: overlap from which on two boxes are one person", least=0, most=1)
     max_det: int = setting(300, "with nms: most people per image", least=1)
     calibration: str = setting("", "with int8: folder of images to measure ranges on; those of data when empty")
+    keep_float: str = setting("", "with int8: layers that stay in float, with commas, as layers=True names them")
+    layers: bool = setting(False, "with int8: first list what each layer suffers from 8 bit by itself, worst first")
     max_ap_drop: float | None = setting(None, "with int8 and data: points of AP that may be lost", least=0, most=100)
-    data: str = setting("", "data YAML, or 'people': also compare AP on its validation images")
-    images: str = setting("", "image, folder or pattern to compare on; drawn people when empty")
+    data: str = setting("", "data YAML, or 'people': compare on its validation images, AP too")
+    images: str = setting("", "image, folder or pattern to compare on; those of data, or drawn people, when empty")
     force: bool = setting(False, "hand over a file that differs too much; its card says so")
 
 
@@ -71,8 +72,11 @@ def _run(settings: ExportSettings) -> int:
     from pose_cli.console import messages, results
     from pose_cli.models import export_place, model_file
 
+    _check_layers(settings)
     model, options = model_file(settings.model), _options(settings)
     names = _list_names(settings)
+    if settings.layers:
+        _print_layers(model, options)
     with messages().status("exporting") as status:
         if names is not None and len(names) == 1:
             result = export(
@@ -93,10 +97,30 @@ def _run(settings: ExportSettings) -> int:
             )
     if outcomes:
         results().print(make_table(outcomes))
+        if words := _compared_on(settings):
+            click.echo(f"compared with the network on {words}")
         _print_notes(outcomes)
         return int(any(outcome.failed for outcome in outcomes))
-    _print_result(result)
+    _print_result(result, compared_on=_compared_on(settings))
     return 0
+
+
+def _check_layers(settings: ExportSettings) -> None:
+    if settings.layers and not _in_8_bit(settings):
+        raise SettingsError("export: layers must come with int8=True; got it alone; give that too, or leave it out")
+
+
+def _print_layers(model: Path, options: Mapping[str, object]) -> None:
+    """Print what each layer suffers, before the file is made: also of one that is refused then."""
+    from pose_export import measure_layers
+
+    from pose_cli.console import messages, results
+    from pose_cli.tables import layers_table
+
+    asked = {name: options[name] for name in ("imgsz", "calibration")}
+    with messages().status("measuring layers") as status:
+        errors = measure_layers(model, progress=status.update, **asked)  # type: ignore[arg-type]
+    results().print(layers_table(errors))
 
 
 def make_table(outcomes: Sequence[Outcome]) -> Table:
@@ -131,16 +155,18 @@ def _print_notes(outcomes: Sequence[Outcome]) -> None:
             click.echo(f"{outcome.format}: {line}", err=True)
 
 
-def _print_result(result: ExportResult) -> None:
+def _print_result(result: ExportResult, *, compared_on: str) -> None:
     for note in result.notes:
         click.echo(note, err=True)
     if result.parity is not None:
-        click.echo(f"compared with the network on {result.parity.to_text()}")
+        whose = f"{compared_on}, " if compared_on else ""
+        click.echo(f"compared with the network on {whose}{result.parity.to_text()}")
     click.echo(f"{result.path} ({result.format}, {result.megabytes:.1f} MB, {result.seconds:.1f} s)")
 
 
 def _options(settings: ExportSettings) -> dict[str, object]:
     """The arguments of `pose_export.export` that the words stand for."""
+    from pose_cli.names import split_names
     from pose_cli.sizes import input_size
 
     same = (
@@ -161,9 +187,10 @@ def _options(settings: ExportSettings) -> dict[str, object]:
         **{name: getattr(settings, name) for name in same},
         "imgsz": input_size(settings.imgsz),
         "contract": settings.contract or None,
+        "keep_float": split_names(settings.keep_float),
         "max_ap_drop": settings.max_ap_drop,
         "workspace": settings.workspace,
-        "images": _read_images(settings.images) if settings.images else None,
+        "images": _images(settings),
         "calibration": _calibration(settings),
         "measure_ap": measure_ap(settings.data) if settings.data else None,
     }
@@ -179,18 +206,29 @@ def measure_ap(data: str) -> Callable[[Predictor], float]:
     return lambda predictor: measure(predictor.runtime, data=data, rect=False).pose.map
 
 
-def _read_images(source: str) -> list[NDArray[np.uint8]]:
-    """Read images of a source, evenly spread over it, to compare files with their network on."""
-    from pose_data import open_source
+def _images(settings: ExportSettings) -> list[NDArray[np.uint8]] | None:
+    """Images to compare on: those that were named, or the validation images of the data; None for drawn people."""
+    from pose_cli.images import COMPARED_IMAGES, read_images, read_split
 
-    return [frame.image for frame in open_source(source).spread(COMPARED_IMAGES)]
+    if settings.images:
+        return read_images(settings.images, most=COMPARED_IMAGES)
+    return read_split(settings.data, "val", most=COMPARED_IMAGES) if settings.data else None
+
+
+def _compared_on(settings: ExportSettings) -> str:
+    """Whose images the comparison is on, where the words don't say it; "" where they do."""
+    return f"validation images of {settings.data}" if settings.data and not settings.images else ""
 
 
 def _calibration(settings: ExportSettings) -> object:
     """Images to measure 8-bit ranges on: the folder that was named, or the training images of the data."""
     if settings.calibration:
         return Path(settings.calibration)
-    return read_calibration(settings.data) if settings.data and _in_8_bit(settings) else None
+    if not settings.data or not _in_8_bit(settings):
+        return None
+    from pose_cli.images import CALIBRATION_IMAGES, read_split
+
+    return read_split(settings.data, "train", most=CALIBRATION_IMAGES)
 
 
 def _in_8_bit(settings: ExportSettings) -> bool:
@@ -200,17 +238,9 @@ def _in_8_bit(settings: ExportSettings) -> bool:
 
 def _list_names(settings: ExportSettings) -> list[str] | None:
     """Names of formats; None for all that are installed for."""
-    return None if settings.format == ALL else [name.strip() for name in settings.format.split(",")]
+    from pose_cli.names import split_names
 
-
-def read_calibration(data: str) -> list[NDArray[np.uint8]]:
-    """Read training images of a data set to measure 8-bit ranges on, evenly spread."""
-    import numpy as np
-    from pose_data import open_dataset, read_data_settings
-
-    samples = open_dataset(read_data_settings(data), "train")
-    places = np.linspace(0, len(samples) - 1, min(len(samples), CALIBRATION_IMAGES)).round().astype(int)
-    return [samples[int(i)].image for i in places]
+    return None if settings.format == ALL else list(split_names(settings.format)) or [settings.format]
 
 
 command = WordsCommand("export", settings=lambda: ExportSettings, run=_run, help=HELP, places=("model",))

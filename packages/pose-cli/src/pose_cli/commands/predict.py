@@ -41,14 +41,17 @@ def _run(settings: PredictSettings) -> int:
     import click
     from pose_data import SettingsError, open_source
 
+    from pose_cli.models import runtime_line
     from pose_cli.results import find_people
 
     if not settings.source:
         raise SettingsError("predict: nothing to look at; add source=IMAGE, a folder, a glob or a URL")
     frames = open_source(settings.source)
+    predictor = make_predictor(settings)
+    click.echo(runtime_line(settings.model, predictor.runtime))
     saver = None
     people = images = 0
-    for images, result in enumerate(find_people(make_predictor(settings), frames), start=1):
+    for images, result in enumerate(find_people(predictor, frames), start=1):
         saver = saver or _make_saver(settings)  # not before there is something to save
         if saver is not None:
             saver.write(result)

@@ -50,6 +50,7 @@ def _run(settings: TrackWords) -> int:
     from pose_data import PoseTracker, SettingsError, TrackSettings
 
     from pose_cli.following import follow_people, make_smoother, open_frames
+    from pose_cli.models import runtime_line
 
     if not settings.source:
         raise SettingsError("track: nothing to look at; add source=VIDEO, a folder of frames or a glob")
@@ -58,6 +59,7 @@ def _run(settings: TrackWords) -> int:
     wanted = TrackSettings(sure=settings.sure, match=settings.match, begin=settings.begin, keep=settings.keep)
     tracker = PoseTracker(predictor.card.skeleton, wanted)
     smoother = make_smoother(frames) if settings.smooth else None
+    click.echo(runtime_line(settings.model, predictor.runtime))
     people: set[int] = set()
     number = 0
     with ExitStack() as files:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import click
 from pose_data import setting
 
 from pose_cli.command import WordsCommand
+from pose_cli.models import PROVIDERS_HELP
 
 HELP = """Measure a file of weights, or an exported file, on a data set.
 
@@ -30,17 +32,21 @@ class ValSettings:
     max_det: int = setting(300, "most people per image", least=1)
     device: str = setting("", "cpu, cuda, cuda:1, mps, for files that torch runs; most others know cpu")
     threads: int | None = setting(None, "CPU threads; all cores when empty", least=1)
+    providers: str = setting("", PROVIDERS_HELP)
     skip_bad: bool = setting(False, "drop faulty label rows, and say how many, in place of stopping")
 
 
 def _run(settings: ValSettings) -> int:
     from pose_cli.console import results
-    from pose_cli.models import open_runtime, warn_of_selection
+    from pose_cli.models import open_runtime, runtime_line, warn_of_selection
+    from pose_cli.names import split_names
     from pose_cli.progress import progress_shown
     from pose_cli.tables import metrics_table, times_line
     from pose_cli.validation import measure
 
-    runtime = open_runtime(settings.model, device=settings.device, threads=settings.threads)
+    providers = split_names(settings.providers)
+    runtime = open_runtime(settings.model, device=settings.device, threads=settings.threads, providers=providers)
+    click.echo(runtime_line(settings.model, runtime))
     warn_of_selection(runtime, conf=settings.conf, iou=settings.iou, max_det=settings.max_det)
     with progress_shown() as listener:
         done = measure(

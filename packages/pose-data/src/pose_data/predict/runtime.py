@@ -29,3 +29,12 @@ class Runtime(Protocol):
             x, y (pixels of the input) and, with D = 3, its score.
         """
         ...
+
+
+def describe_runtime(runtime: Runtime) -> str:
+    """Say what runs a network and on what, such as "ONNX Runtime, CPUExecutionProvider".
+
+    Returns:
+        What the runtime's own `runs_on` says; the name of its class where it has none.
+    """
+    return str(getattr(runtime, "runs_on", type(runtime).__name__))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-import onnx
+if TYPE_CHECKING:
+    import onnx
 
 _NETWORK = "/model."  # how tracing names what lies in `PoseNet.model`; the decode has other names
 _FIRST = re.compile(r"model\.[01]\.conv")

@@ -1,8 +1,6 @@
-"""How much each layer suffers from 8 bit by itself: what is kept in float first."""
+"""Rounds one layer of a network after the other to 8 bit, and measures the outputs of the head."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,26 +8,15 @@ from numpy.typing import NDArray
 from pose_nn import PoseNet, RawOutputs, fuse
 from torch import Tensor, nn
 
+from pose_export.convert.layers import stays_float
+from pose_export.layer_errors import LayerError
 from pose_export.run.inputs import make_input
 
 _LEVELS = 255  # steps between the least and the largest of 8 bit
 _IMAGES = 4  # the order of layers hardly changes with more
 
 
-@dataclass(frozen=True)
-class LayerError:
-    """What happens to the network when one of its layers is put into 8 bit.
-
-    Args:
-        name: of the layer, such as "model.0.conv".
-        signal_to_noise: of the outputs of the head, in dB; the less, the worse.
-    """
-
-    name: str
-    signal_to_noise: float
-
-
-def measure_layers(net: PoseNet, images: NDArray[np.uint8]) -> tuple[LayerError, ...]:
+def compare_layers(net: PoseNet, images: NDArray[np.uint8]) -> tuple[LayerError, ...]:
     """Put one convolution after the other into 8 bit, by itself, and measure what the head then says.
 
     Weights get a scale per channel and the layer's input one for the whole tensor, as converters do it.
@@ -47,7 +34,8 @@ def measure_layers(net: PoseNet, images: NDArray[np.uint8]) -> tuple[LayerError,
     with torch.no_grad():
         expected = _flatten(net.raw(inputs))
         errors = [
-            LayerError(name, _compare(expected, _run_rounded(net, layer, inputs))) for name, layer in layers.items()
+            LayerError(name, _compare(expected, _run_rounded(net, layer, inputs)), stays_float(name))
+            for name, layer in layers.items()
         ]
     return tuple(sorted(errors, key=lambda error: error.signal_to_noise))
 

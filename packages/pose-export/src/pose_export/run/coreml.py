@@ -26,6 +26,8 @@ class CoreMlRuntime(FileRuntime):
         ExportError: the package is damaged, has no card, or isn't what its card says.
     """
 
+    runner = "Core ML"
+
     def __init__(self, path: Path, *, card: ModelCard | None = None) -> None:
         source = str(path)
         try:

@@ -37,6 +37,8 @@ class EngineRuntime(FileRuntime):
             its card says.
     """
 
+    runner = "TensorRT"
+
     def __init__(self, path: Path, *, device: str | None = None, card: ModelCard | None = None) -> None:
         check_version()
         source, plan = str(path), path.read_bytes()
@@ -60,6 +62,11 @@ class EngineRuntime(FileRuntime):
     def device(self) -> str:
         """The GPU that it runs on."""
         return self._gpu.name
+
+    @property
+    def runs_on(self) -> str:
+        """What runs it and on what."""
+        return f"{self.runner}, {self.device}"
 
     def _run(self, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         use_gpu(self._gpu.index)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,8 @@ class FileRuntime(ABC):
         batch: images per call; any number when None.
     """
 
+    runner: ClassVar[str]  # the program that runs it, and on what, where that is always the same
+
     def __init__(self, *, source: str, card: ModelCard, batch: int | None) -> None:
         self._source = source
         self._file_card = card
@@ -39,6 +42,11 @@ class FileRuntime(ABC):
     def file_card(self) -> ModelCard:
         """What the file says of itself, with the contract of the file."""
         return self._file_card
+
+    @property
+    def runs_on(self) -> str:
+        """What runs it and on what, such as "ONNX Runtime, CPUExecutionProvider"."""
+        return self.runner
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run the network.

@@ -51,6 +51,8 @@ class LiteRtRuntime(FileRuntime):
         ExportError: the file is missing, damaged, not TFLite, has no card, or isn't what its card says.
     """
 
+    runner = "LiteRT, CPU"
+
     def __init__(self, path: Path, *, threads: int | None = None, card: ModelCard | None = None) -> None:
         source = str(path)
         metadata = read_zipped(path)

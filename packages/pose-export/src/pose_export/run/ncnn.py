@@ -34,6 +34,8 @@ class NcnnRuntime(FileRuntime):
         ExportError: the model is missing, damaged, has no card, or isn't what its card says.
     """
 
+    runner = "ncnn, CPU"
+
     def __init__(self, path: Path, *, threads: int | None = None, card: ModelCard | None = None) -> None:
         source = str(path)
         metadata = read_sidecar(path)

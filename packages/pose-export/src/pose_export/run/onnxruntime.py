@@ -34,6 +34,8 @@ class OnnxRuntime(FileRuntime):
         ExportError: the file is missing, damaged, not ONNX, has no card, or isn't what its card says.
     """
 
+    runner = "ONNX Runtime"
+
     def __init__(
         self,
         path: Path,
@@ -57,6 +59,11 @@ class OnnxRuntime(FileRuntime):
     def providers(self) -> tuple[str, ...]:
         """The execution providers in use, best first."""
         return tuple(self._session.get_providers())
+
+    @property
+    def runs_on(self) -> str:
+        """What runs it and on what."""
+        return f"{self.runner}, {', '.join(self.providers)}"
 
     def _run(self, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         planes = make_input(images).astype(self._type, copy=False)

@@ -33,6 +33,8 @@ class OpenVinoRuntime(FileRuntime):
         ExportError: the model is missing, damaged, has no card, or isn't what its card says.
     """
 
+    runner = "OpenVINO"
+
     def __init__(
         self, path: Path, *, device: str | None = None, threads: int | None = None, card: ModelCard | None = None
     ) -> None:
@@ -51,6 +53,11 @@ class OpenVinoRuntime(FileRuntime):
     def device(self) -> str:
         """What it runs on."""
         return ", ".join(self._compiled.get_property("EXECUTION_DEVICES"))
+
+    @property
+    def runs_on(self) -> str:
+        """What runs it and on what."""
+        return f"{self.runner}, {self.device}"
 
     def _run(self, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         try:

@@ -34,6 +34,8 @@ class PaddleRuntime(FileRuntime):
         ExportError: the folder is damaged, has no card, or isn't what its card says.
     """
 
+    runner = "Paddle, CPU"
+
     def __init__(self, path: Path, *, threads: int | None = None, card: ModelCard | None = None) -> None:
         source = str(path)
         metadata = read_sidecar(path)

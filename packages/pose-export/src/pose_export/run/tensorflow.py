@@ -33,6 +33,8 @@ class TensorFlowRuntime(FileRuntime):
         ExportError: it is missing, damaged, has no card, or isn't what its card says.
     """
 
+    runner = "TensorFlow"
+
     def __init__(self, path: Path, *, card: ModelCard | None = None) -> None:
         source = str(path)
         self._function, metadata = _open_folder(path) if path.is_dir() else _open_graph(path)

@@ -34,6 +34,8 @@ class TfjsRuntime(FileRuntime):
             its card says.
     """
 
+    runner = "TF.js in node, WebAssembly"
+
     def __init__(self, path: Path, *, card: ModelCard | None = None) -> None:
         source = str(path)
         self._network = PipedNetwork([_find_node(), str(_SERVER), str(path.resolve())], source=source)

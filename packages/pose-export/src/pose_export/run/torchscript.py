@@ -34,6 +34,8 @@ class TorchScriptRuntime(FileRuntime):
         ExportError: the file is missing, damaged, not TorchScript, has no card, or isn't what its card says.
     """
 
+    runner = "torch, TorchScript on the CPU"
+
     def __init__(self, path: Path, *, threads: int | None = None, card: ModelCard | None = None) -> None:
         self._module, metadata = _read_file(path)
         settled = settle_card(card, metadata, _UNKNOWN, source=str(path))
