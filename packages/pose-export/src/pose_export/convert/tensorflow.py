@@ -251,6 +251,7 @@ TABLE: Table[Map] = {
     "Concat": _join,
     "Conv": _convolve,
     "Div": _elementwise(_divide),
+    "Equal": _elementwise(tf.equal),
     "Gather": _gather,
     "Greater": _elementwise(tf.greater),
     "Less": _elementwise(tf.less),
