@@ -247,19 +247,25 @@ def exported(
     return get
 
 
+@pytest.fixture(scope="session")
+def two_classes(card: ModelCard) -> tuple[PoseNet, ModelCard]:
+    """A network of random weights that knows two classes, and its card."""
+    return make_network(num_classes=2), replace(card, names=("person", "horse"))
+
+
 @pytest.fixture
-def check_selection(card: ModelCard, noise: NDArray[np.uint8], tmp_path: Path) -> Callable[[str], None]:
+def check_selection(
+    two_classes: tuple[PoseNet, ModelCard], noise: NDArray[np.uint8], tmp_path: Path
+) -> Callable[[str], None]:
     """Compare who a file selects, of two classes and in two images per call, with those selected behind the network."""
 
     def check(name: str) -> None:
         from pose_nn import TorchRuntime
 
-        network, two = make_network(num_classes=2), replace(card, names=("person", "horse"))
-        path = tmp_path / f"two{get_format(name).suffix}"
-        images = list(noise)
-        result = export((network, two), format=name, output=path, images=images, nms=True, batch=2)
+        path, images = tmp_path / f"two{get_format(name).suffix}", list(noise)
+        result = export(two_classes, format=name, output=path, images=images, nms=True, batch=2)
         assert (result.status, result.card.batch) == ("passed", 2)
-        expected = Predictor(TorchRuntime(network, two, device="cpu")).predict_batch(images)
+        expected = Predictor(TorchRuntime(*two_classes, device="cpu")).predict_batch(images)
         for people, others in zip(load(path).predict_batch(images), expected, strict=True):
             assert set(people.labels) == {0, 1}
             np.testing.assert_array_equal(people.labels, others.labels)
