@@ -9,14 +9,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pose_data import ExportError, ModelCard, Poses, Skeleton
-from pose_export import ExportResult, export, get_format
+from pose_data import ExportError, ModelCard, Poses, Predictor, Skeleton
+from pose_export import ExportResult, export, get_format, load
 
 if TYPE_CHECKING:
     from pose_nn import PoseNet
@@ -198,11 +199,16 @@ def make_onnx(tmp_path: Path) -> MakeOnnx:
 
 @pytest.fixture(scope="session")
 def net() -> PoseNet:
-    """A network of random weights that hears its input: every layer keeps the size of what it gets."""
+    """A network of random weights that hears its input, of the card's one class."""
+    return make_network(num_classes=1)
+
+
+def make_network(*, num_classes: int) -> PoseNet:
+    """A network of random weights in which every layer keeps the size of what it gets."""
     torch, pose_nn = pytest.importorskip("torch"), pytest.importorskip("pose_nn")
     torch.set_num_threads(1)
     torch.manual_seed(3)
-    made = pose_nn.build_network("yolov8n-pose", num_classes=1, kpt_shape=(3, 3)).eval()
+    made = pose_nn.build_network("yolov8n-pose", num_classes=num_classes, kpt_shape=(3, 3)).eval()
     for name, layer in made.named_modules():
         if isinstance(layer, torch.nn.Conv2d) and "dfl" not in name:
             torch.nn.init.kaiming_normal_(layer.weight)
@@ -239,3 +245,32 @@ def exported(
         return results[key]
 
     return get
+
+
+@pytest.fixture(scope="session")
+def two_classes(card: ModelCard) -> tuple[PoseNet, ModelCard]:
+    """A network of random weights that knows two classes, and its card."""
+    return make_network(num_classes=2), replace(card, names=("person", "horse"))
+
+
+@pytest.fixture
+def check_selection(
+    two_classes: tuple[PoseNet, ModelCard], noise: NDArray[np.uint8], tmp_path: Path
+) -> Callable[[str], None]:
+    """Compare who a file selects, of two classes and in two images per call, with those selected behind the network."""
+
+    def check(name: str) -> None:
+        from pose_nn import TorchRuntime
+
+        path, images = tmp_path / f"two{get_format(name).suffix}", list(noise)
+        result = export(two_classes, format=name, output=path, images=images, nms=True, batch=2)
+        assert (result.status, result.card.batch) == ("passed", 2)
+        expected = Predictor(TorchRuntime(*two_classes, device="cpu")).predict_batch(images)
+        for people, others in zip(load(path).predict_batch(images), expected, strict=True):
+            assert set(people.labels) == {0, 1}
+            np.testing.assert_array_equal(people.labels, others.labels)
+            np.testing.assert_allclose(people.scores, others.scores, atol=1e-4)
+            np.testing.assert_allclose(people.boxes, others.boxes, atol=0.01)
+            np.testing.assert_allclose(people.keypoints, others.keypoints, atol=0.01)
+
+    return check

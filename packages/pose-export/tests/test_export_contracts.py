@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pose_nn import PoseNet
 
 Exported = Callable[..., ExportResult]
+CheckSelection = Callable[[str], None]
 Outputs = list[NDArray[np.float32]]
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 needs_examples = pytest.mark.skipif(not EXAMPLES.is_dir(), reason="the examples aren't beside the tests here")
@@ -219,6 +220,13 @@ def test_selecting_file_of_any_size_takes_several_images(
     both, first = runtime(noise), runtime(noise[:1])
     np.testing.assert_allclose(both[:1], first, atol=0.01)
     assert np.abs(both[1] - both[0]).max() > 1
+
+
+@pytest.mark.parametrize("name", ["onnx", "torchscript", "openvino"])
+def test_people_of_each_class_are_selected_by_themselves(name: str, check_selection: CheckSelection) -> None:
+    for module in get_format(name).convert_needs + get_format(name).run_needs:
+        pytest.importorskip(module)
+    check_selection(name)
 
 
 def test_nobody_leaves_rows_of_zeros() -> None:

@@ -16,6 +16,7 @@ from pose_export import ExportResult, load, load_runtime
 
 pytestmark = pytest.mark.needs("torch", "pose_nn", "onnx", "onnxslim", "paddle")
 Exported = Callable[..., ExportResult]
+CheckSelection = Callable[[str], None]
 
 
 @pytest.mark.parametrize("contract", ["raw", "heads"])
@@ -24,6 +25,19 @@ def test_folder_gives_what_the_network_gives(contract: str, exported: Exported, 
     np.testing.assert_allclose(
         load_runtime(result.path)(noise), load_runtime(expected.path)(noise), rtol=1e-4, atol=0.01
     )
+
+
+def test_people_are_selected_in_the_file(exported: Exported, noise: NDArray[np.uint8]) -> None:
+    result = exported("paddle", contract="nms")
+    found, expected = load(result.path)(noise[0]), load(exported("paddle").path)(noise[0])
+    assert (result.status, result.card.contract) == ("passed", "nms")
+    assert len(found) == len(expected) > 0
+    np.testing.assert_allclose(found.boxes, expected.boxes, atol=0.01)
+    np.testing.assert_allclose(found.keypoints, expected.keypoints, atol=0.01)
+
+
+def test_people_of_each_class_are_selected_by_themselves(check_selection: CheckSelection) -> None:
+    check_selection("paddle")
 
 
 def test_card_is_beside_the_network(exported: Exported) -> None:

@@ -107,6 +107,17 @@ def test_a_file_that_selects_has_no_levels(card: ModelCard, planted: NDArray[np.
     assert compare_runs(make_run(planted, person()), selected, replace(card, contract="nms")).weakest == 1.0
 
 
+def test_a_file_that_selects_says_the_score_of_the_best_class_alone(card: ModelCard) -> None:
+    two = replace(card, names=("person", "horse"), contract="nms")
+    raw = np.ones((1, two.channels, 84), np.float32)
+    raw[0, 4:6] = [[0.4], [0.6]]
+    selected = raw[:, :, :20].copy()
+    selected[0, 4] = 0
+    assert compare_runs(make_run(raw, person()), make_run(selected, person()), two).score_max == 0
+    selected[0, 4:6] = [[0.6], [0]]  # the other class
+    assert compare_runs(make_run(raw, person()), make_run(selected, person()), two).score_max == pytest.approx(0.6)
+
+
 def test_a_file_that_selects_nobody_is_a_miss_and_no_crash(card: ModelCard, planted: NDArray[np.float32]) -> None:
     nobody = make_run(np.zeros((1, 14, 20), np.float32), Poses.empty(3))
     parity = compare_runs(make_run(planted, person()), nobody, replace(card, contract="nms"))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.needs("torch", "pose_nn", "onnx", "onnxslim", "tensorflow")
 Exported = Callable[..., ExportResult]
+CheckSelection = Callable[[str], None]
 FORMATS = ["saved_model", "pb"]
 
 
@@ -39,6 +40,11 @@ def test_people_are_selected_in_the_file(name: str, exported: Exported, noise: N
     assert result.status == "passed"
     assert len(found) == len(expected) > 0
     np.testing.assert_allclose(found.keypoints, expected.keypoints, atol=0.01)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_people_of_each_class_are_selected_by_themselves(name: str, check_selection: CheckSelection) -> None:
+    check_selection(name)
 
 
 @pytest.mark.parametrize("name", FORMATS)

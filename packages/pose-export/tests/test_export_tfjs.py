@@ -15,6 +15,7 @@ from pose_export import ExportResult, load, load_runtime
 
 pytestmark = pytest.mark.needs("torch", "pose_nn", "onnx", "onnxslim", "tensorflow", "node")
 Exported = Callable[..., ExportResult]
+CheckSelection = Callable[[str], None]
 
 
 @pytest.mark.parametrize("contract", ["raw", "heads"])
@@ -23,6 +24,19 @@ def test_folder_gives_what_the_network_gives(contract: str, exported: Exported, 
     np.testing.assert_allclose(
         load_runtime(result.path)(noise), load_runtime(expected.path)(noise), rtol=1e-4, atol=0.01
     )
+
+
+def test_people_are_selected_in_the_file(exported: Exported, noise: NDArray[np.uint8]) -> None:
+    result = exported("tfjs", contract="nms")
+    found, expected = load(result.path)(noise[0]), load(exported("tfjs").path)(noise[0])
+    assert (result.status, result.card.contract) == ("passed", "nms")
+    assert len(found) == len(expected) > 0
+    np.testing.assert_allclose(found.boxes, expected.boxes, atol=0.01)
+    np.testing.assert_allclose(found.keypoints, expected.keypoints, atol=0.01)
+
+
+def test_people_of_each_class_are_selected_by_themselves(check_selection: CheckSelection) -> None:
+    check_selection("tfjs")
 
 
 def test_sixteen_bits_halve_the_folder_and_keep_the_pose(exported: Exported) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.needs("torch", "pose_nn", "onnx", "onnxslim", "tensorflow", "ai_edge_litert")
 Exported = Callable[..., ExportResult]
+CheckSelection = Callable[[str], None]
 ExportInt8 = Callable[..., ExportResult]
 
 
@@ -80,11 +81,6 @@ def test_people_selected_in_the_file_are_the_greedy_ones(
     np.testing.assert_allclose(found.keypoints, expected.keypoints, atol=0.01)
 
 
-def test_eight_bits_are_refused_with_selection(export_int8: ExportInt8) -> None:
-    with pytest.raises(ExportError, match="int8 must come without nms in TFLite; got both; take half=True"):
-        export_int8("tflite", contract="nms")
-
-
 def test_sixteen_bits_halve_the_file_and_keep_the_pose(exported: Exported) -> None:
     half = exported("tflite", half=True)
     assert half.megabytes == pytest.approx(exported("tflite").megabytes / 2, rel=0.05)
@@ -123,6 +119,32 @@ def test_eight_bits_decode_in_float(export_int8: ExportInt8, exported: Exported)
     assert result.parity is not None
     assert result.parity.box_max < 2
     assert result.parity.score_max < 0.05
+
+
+def test_people_of_each_class_are_selected_by_themselves(check_selection: CheckSelection) -> None:
+    check_selection("tflite")
+
+
+@pytest.mark.parametrize("contract", ["raw", "nms"])
+def test_nothing_of_the_decode_is_in_eight_bits(contract: str, export_int8: ExportInt8) -> None:
+    from ai_edge_litert.interpreter import Interpreter
+
+    tensors = Interpreter(str(export_int8("tflite", contract=contract).path)).get_tensor_details()
+    decode = {np.dtype(entry["dtype"]).name for entry in tensors if entry["name"].startswith("decode/")}
+    assert "float32" in decode
+    assert "int8" not in decode
+
+
+def test_people_selected_in_a_file_of_eight_bits_are_the_greedy_ones(
+    export_int8: ExportInt8, noise: NDArray[np.uint8]
+) -> None:
+    result = export_int8("tflite", contract="nms")
+    assert (result.status, kinds_of_tensors(result.path)) == ("passed", {"float32"})
+    found, expected = load(result.path)(noise[0]), load(export_int8("tflite").path)(noise[0])
+    assert len(found) == len(expected) > 0
+    np.testing.assert_allclose(found.scores, expected.scores, atol=1e-6)
+    np.testing.assert_allclose(found.boxes, expected.boxes, atol=0.01)
+    np.testing.assert_allclose(found.keypoints, expected.keypoints, atol=0.01)
 
 
 @pytest.mark.parametrize("contract", ["heads", "normalised"])

@@ -197,13 +197,21 @@ def _pick_anchors(a: _Rows, b: _Rows, *, classes: int) -> tuple[_Rows, _Rows]:
 
 def _pair_people(a: _Rows, b: _Rows, *, classes: int) -> tuple[_Rows, _Rows]:
     """Give each person of a file that selects the anchor of the network that it is nearest to."""
-    b = b[b[:, 4 : 4 + classes].max(axis=1) > 0]
+    a, b = _keep_best_class(a, classes=classes), b[b[:, 4 : 4 + classes].max(axis=1) > 0]
     likely = np.argsort(-a[:, 4 : 4 + classes].max(axis=1), kind="stable")[:MOST_CANDIDATES]
     weights = np.ones(4 + classes, np.float32)
     weights[4:] = max(np.abs(a[:, :4]).max(), 1.0)  # a score of 1 is as far as the longest box
     scaled = [rows[:, : 4 + classes] * weights for rows in (b, a[likely])]
     distance = np.stack([np.abs(row - scaled[1]).sum(axis=1) for row in scaled[0]]) if len(b) else np.zeros((0, 1))
     return a[likely][distance.argmin(axis=1)], b
+
+
+def _keep_best_class(rows: _Rows, *, classes: int) -> _Rows:
+    """Score 0 for every class but the best, of which alone a file that selects people itself says the score."""
+    kept: _Rows = rows.copy()
+    best = rows[:, 4 : 4 + classes].argmax(axis=1)
+    kept[:, 4 : 4 + classes] *= best[:, None] == np.arange(classes)
+    return kept
 
 
 def _difference(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -15,17 +15,22 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from pose_data import ExportError, ModelCard
 from pose_nn import PoseNet
 
 from pose_export.card import make_metadata
-from pose_export.contracts import output_shapes
+from pose_export.contracts import output_shapes, shapes_agree
 from pose_export.convert.network import INPUT_NAME, ExportedNet, list_outputs, make_example, quiet_tracing
 from pose_export.options import ConvertOptions
 
 if TYPE_CHECKING:
+    import coremltools as ct
+    from coremltools.converters.mil.mil import Operation
     from coremltools.models import MLModel
+
+MOST_TIMES = 2  # of the size asked for, up to which a file of any size takes pictures: Core ML wants to know a limit
 
 
 def convert(net: PoseNet, card: ModelCard, target: Path, options: ConvertOptions) -> ModelCard:
@@ -33,9 +38,10 @@ def convert(net: PoseNet, card: ModelCard, target: Path, options: ConvertOptions
 
     Args:
         net: in eval mode on the CPU, float32; it is left as it is.
-        card: with the size, contract and precision that the file will have; the batch is 1.
+        card: with the size, contract and precision that the file will have; the batch is 1, also where it is dynamic.
         target: an empty folder.
-        options: `half`, `int8` (weights only: Core ML measures activations on macOS) and `contract` are read.
+        options: `dynamic`, `half` (the decode and the selection stay in 32 bit), `int8` (weights only: Core ML
+            measures activations on macOS) and `contract` are read.
 
     Returns:
         The card with the tools' versions among its facts.
@@ -44,7 +50,7 @@ def convert(net: PoseNet, card: ModelCard, target: Path, options: ConvertOptions
         ExportError: coremltools can't convert it, or wrote something else than was asked for.
     """
     with quiet_tracing():
-        module = ExportedNet(net, replace(options, half=False))
+        module = ExportedNet(net, replace(options, half=False), batch=1)
         traced = torch.jit.trace(module, make_example(card), check_trace=False)  # type: ignore[no-untyped-call]
     with _quiet():
         import coremltools as ct  # says much while it is imported
@@ -57,8 +63,9 @@ def convert(net: PoseNet, card: ModelCard, target: Path, options: ConvertOptions
         if options.int8:
             from coremltools.optimize import coreml as optimize
 
-            settings = optimize.OptimizationConfig(optimize.OpLinearQuantizerConfig(mode="linear_symmetric"))
-            model = optimize.linear_quantize_weights(model, settings)
+            settings = optimize.OpLinearQuantizerConfig(mode="linear_symmetric")
+            of_layers = optimize.OptimizationConfig(op_type_configs={"conv": settings})  # and not of the anchors
+            model = optimize.linear_quantize_weights(model, of_layers)
     card = replace(card, facts={**card.facts, "tools": f"torch {torch.__version__}, coremltools {ct.__version__}"})
     with _quiet():
         _save(model, card, target)
@@ -77,17 +84,39 @@ def write_card(path: Path, card: ModelCard) -> None:
 def _convert_trace(traced: torch.jit.ScriptModule, card: ModelCard) -> MLModel:
     import coremltools as ct
 
-    precision = ct.precision.FLOAT16 if card.precision == "float16" else ct.precision.FLOAT32
-    picture = ct.ImageType(name=INPUT_NAME, shape=(1, 3, *card.imgsz), scale=1 / 255, color_layout=ct.colorlayout.RGB)
+    halved = ct.transform.FP16ComputePrecision(op_selector=_is_in_network)
+    picture = ct.ImageType(name=INPUT_NAME, shape=_make_shape(card), scale=1 / 255, color_layout=ct.colorlayout.RGB)
     return ct.convert(
         traced,
         inputs=[picture],
-        outputs=[ct.TensorType(name=name) for name in list_outputs(card)],
+        outputs=[ct.TensorType(name=name, dtype=np.float32) for name in list_outputs(card)],
         convert_to="mlprogram",
         minimum_deployment_target=ct.target.iOS16,
-        compute_precision=precision,
+        compute_precision=halved if card.precision == "float16" else ct.precision.FLOAT32,
         skip_model_load=True,
     )
+
+
+def _make_shape(card: ModelCard) -> tuple[int, ...] | ct.Shape:
+    """(1, 3, H, W); with a range for each side where any size will do."""
+    import coremltools as ct
+
+    if not card.dynamic:
+        return (1, 3, *card.imgsz)
+    return ct.Shape((1, 3, *(ct.RangeDim(*_limits(side, card), default=side) for side in card.imgsz)))
+
+
+def _limits(side: int, card: ModelCard) -> tuple[int, int]:
+    """Least and most pixels of a side."""
+    return card.stride, MOST_TIMES * side
+
+
+def _is_in_network(operation: Operation) -> bool:
+    """Whether an operation is of a numbered layer of the network, and not of the decode or of the selection."""
+    from coremltools.converters.mil.mil.scope import ScopeSource
+
+    names = operation.scopes.get(ScopeSource.TORCHSCRIPT_MODULE_NAME, [])
+    return len(names) > 1 and names[0].isdecimal()
 
 
 def _save(model: MLModel, card: ModelCard, target: Path) -> None:
@@ -123,13 +152,16 @@ def _check_package(path: Path, card: ModelCard) -> None:
 
     description = ct.utils.load_spec(str(path)).description
     picture = description.input[0].type.imageType
-    found = (INPUT_NAME, picture.height, picture.width)
-    asked = (description.input[0].name, *card.imgsz)
+    ranges = picture.imageSizeRange.heightRange, picture.imageSizeRange.widthRange
+    limits = [(ends.lowerBound, ends.upperBound) for ends in ranges if picture.HasField("imageSizeRange")]
+    found = (description.input[0].name, picture.height, picture.width, *limits)
+    asked = (INPUT_NAME, *card.imgsz, *(_limits(side, card) for side in card.imgsz if card.dynamic))
     if found != asked or len(description.input) != 1:
         raise ExportError(f"{path}: its input must be an image {asked}; coremltools wrote {found}")
-    promised = output_shapes(card, batch=1, size=card.imgsz)
+    promised = output_shapes(card, batch=1, size=(None, None) if card.dynamic else card.imgsz)
     outputs = {output.name: tuple(output.type.multiArrayType.shape) for output in description.output}
-    if list(outputs) != list(promised) or any(outputs[name] not in ((), promised[name]) for name in promised):
+    known = {name: shape or promised.get(name, ()) for name, shape in outputs.items()}  # it needn't say any
+    if list(known) != list(promised) or not shapes_agree(tuple(promised.values()), tuple(known.values())):
         raise ExportError(f"{path}: its outputs must be {promised}; coremltools wrote {outputs}")
     if description.metadata.userDefined.get("pose_card") != card.to_json():
         raise ExportError(f"{path}: its card must be the one that was written; got another")

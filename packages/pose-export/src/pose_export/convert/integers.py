@@ -11,6 +11,7 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 from pose_data import ModelCard
+from tensorflow.lite.tools import flatbuffer_utils
 
 from pose_export.convert.layers import name_layer, stays_float
 from pose_export.convert.tensorflow import DECODE_SCOPE, INPUT_NAME
@@ -19,13 +20,16 @@ from pose_export.run.channels_last import make_pixels
 
 Samples = Callable[[], Iterator[dict[str, NDArray[np.float32]]]]
 
+_DECODED = ("raw", "nms")  # contracts that are decoded in float
+_UNNAMED = ("TOPK_V2",)  # operations of several results, which can't be left in float by name
+
 
 def quantise(converter: tf.lite.TFLiteConverter, card: ModelCard, options: ConvertOptions) -> bytes:
     """Make a TFLite file of 8 bit, its ranges measured on the calibration images.
 
-    A file of the contract "raw" takes and gives float32 and decodes in float: pixels and scores share no scale.
-    Files of other contracts take and give int8: "heads", each of whose outputs has a scale of its own, and
-    "normalised", whose coordinates are at most about 1, as the scores are.
+    Files of the contracts "raw" and "nms" take and give float32 and decode and select in float: pixels and scores
+    share no scale. Files of other contracts take and give int8: "heads", each of whose outputs has a scale of its own,
+    and "normalised", whose coordinates are at most about 1, as the scores are.
 
     Args:
         converter: of the network in float32.
@@ -34,8 +38,9 @@ def quantise(converter: tf.lite.TFLiteConverter, card: ModelCard, options: Conve
     """
     assert options.calibration is not None
     samples = _make_samples(options.calibration, batch=card.batch)
-    whole = card.contract != "raw" and not options.keep_float
-    names = [] if whole else _find_float(converter.convert(), options.keep_float, decode=card.contract == "raw")
+    decode = card.contract in _DECODED
+    whole = not decode and not options.keep_float
+    names = [] if whole else _find_float(converter.convert(), options.keep_float, decode=decode)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = samples
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
@@ -47,8 +52,11 @@ def quantise(converter: tf.lite.TFLiteConverter, card: ModelCard, options: Conve
         debugger = tf.lite.experimental.QuantizationDebugger(
             converter=converter,
             debug_dataset=samples,
-            debug_options=tf.lite.experimental.QuantizationDebugOptions(denylisted_nodes=names),
+            debug_options=tf.lite.experimental.QuantizationDebugOptions(
+                denylisted_nodes=names, denylisted_ops=list(_UNNAMED)
+            ),
         )
+        debugger.calibrated_model = _drop_ranges(debugger.calibrated_model, frozenset(names))
         return bytes(debugger.get_nondebug_quantized_model())
 
 
@@ -86,6 +94,27 @@ def _find_float(content: bytes, layers: tuple[str, ...], *, decode: bool) -> lis
         if follows or any(map(stays, parts)):
             in_float.update(operation.outputs)
     return [names[output] for operation in graph.operators for output in operation.outputs if output in in_float]
+
+
+def _drop_ranges(content: bytes, in_float: frozenset[str]) -> bytes:
+    """Forget the ranges that were measured between operations in float.
+
+    What takes a part of a tensor is put into 8 bit, its name or not, where an operation after it asks for a scale of
+    its own.
+
+    Args:
+        content: a float32 file with ranges.
+        in_float: names of what operations in float give.
+    """
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    (graph,) = model.subgraphs
+    between = {i for i, tensor in enumerate(graph.tensors) if tensor.name.decode() in in_float}
+    for operation in graph.operators:
+        if between.isdisjoint(operation.outputs):
+            between.difference_update(operation.inputs)
+    for i in between:
+        graph.tensors[i].quantization = None
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
 def _layer_of(part: str) -> str:

@@ -26,13 +26,15 @@ class ExportedNet(nn.Module):
         net: the network; it is left as it is.
         options: `contract`, the thresholds of "nms", and `half`: whether layers calculate in float16.
             The decode stays in float32: float16 has steps of half a pixel beyond 512.
+        batch: images per call of a format that can't leave it free; else None.
     """
 
-    def __init__(self, net: PoseNet, options: ConvertOptions) -> None:
+    def __init__(self, net: PoseNet, options: ConvertOptions, *, batch: int | None = None) -> None:
         super().__init__()
         self.net = fuse(net).eval().requires_grad_(False)
         self.dtype = torch.float16 if options.half else torch.float32
         self.options = options
+        self.batch = batch
         self.net.to(self.dtype)
 
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
@@ -92,7 +94,12 @@ class ExportedNet(nn.Module):
     def _select(self, rows: Tensor) -> Tensor:
         asked = self.options
         return select_in_graph(
-            rows, classes=self.net.num_classes, conf=asked.conf, iou=asked.iou, max_det=asked.max_det
+            rows,
+            classes=self.net.num_classes,
+            conf=asked.conf,
+            iou=asked.iou,
+            max_det=asked.max_det,
+            batch=self.batch,
         )
 
 

@@ -60,11 +60,23 @@ def make_table() -> Table[Tensor]:
 
     return {
         "Add": _elementwise(paddle.add),
+        "And": _elementwise(paddle.logical_and),
+        "ArgMax": _find_largest,
+        "Cast": _cast,
+        "Clip": _clip,
         "Concat": lambda operation: paddle.concat(list(operation.operands), axis=operation.node.integer("axis", 1)),
         "Conv": _convolve,
         "Div": _elementwise(paddle.divide),
+        "Equal": _elementwise(paddle.equal),
+        "Gather": lambda operation: paddle.gather(*_tensors(operation), axis=operation.node.integer("axis", 0)),
+        "Greater": _elementwise(paddle.greater_than),
+        "Less": _elementwise(paddle.less_than),
+        "MatMul": _elementwise(paddle.matmul),
+        "Max": _elementwise(paddle.maximum),
         "MaxPool": _pool,
+        "Min": _elementwise(paddle.minimum),
         "Mul": _elementwise(paddle.multiply),
+        "ReduceMax": _reduce_max,
         "Reshape": lambda operation: paddle.reshape(
             _first(operation), target_shape(operation, _first(operation).shape)
         ),
@@ -76,7 +88,10 @@ def make_table() -> Table[Tensor]:
         ),
         "Squeeze": lambda operation: paddle.squeeze(_first(operation), axis=list(operation.numbers(1))),
         "Sub": _elementwise(paddle.subtract),
+        "TopK:0": lambda operation: _take_best(operation)[0],
+        "TopK:1": lambda operation: _take_best(operation)[1],
         "Transpose": lambda operation: paddle.transpose(_first(operation), operation.node.integers("perm", ())),
+        "Unsqueeze": lambda operation: paddle.unsqueeze(_first(operation), axis=list(operation.numbers(1))),
     }
 
 
@@ -103,7 +118,14 @@ def _first(operation: Operation[Tensor]) -> Tensor:
 
 
 def _elementwise(calculate: Callable[..., Tensor]) -> Callable[[Operation[Tensor]], Tensor]:
-    return lambda operation: calculate(*operation.operands)
+    return lambda operation: calculate(*_tensors(operation))
+
+
+def _tensors(operation: Operation[Tensor]) -> list[Tensor]:
+    """All inputs; whole numbers that are known, which are no weights, become tensors."""
+    import paddle
+
+    return [paddle.assign(value) if isinstance(value, np.ndarray) else value for value in operation.operands]
 
 
 def _convolve(operation: Operation[Tensor]) -> Tensor:
@@ -155,6 +177,46 @@ def _slice(operation: Operation[Tensor]) -> Tensor:
     axes = list(range(len(lengths)))
     starts, ends, steps = ([getattr(found, name) for found in lengths] for name in ("start", "stop", "step"))
     return paddle.strided_slice(images, axes=axes, starts=starts, ends=ends, strides=steps)
+
+
+def _cast(operation: Operation[Tensor]) -> Tensor:
+    import paddle
+
+    kinds = {int(onnx.TensorProto.FLOAT): "float32", int(onnx.TensorProto.INT64): "int64"}
+    return paddle.cast(_first(operation), kinds[operation.node.integer("to", 0)])
+
+
+def _clip(operation: Operation[Tensor]) -> Tensor:
+    import paddle
+
+    numbers, lowest, *highest = _tensors(operation)
+    if any(end is not None for end in highest):
+        raise ExportError(f"clipping must have a lower end only; '{operation.node.output}' has an upper one")
+    return paddle.maximum(numbers, lowest)
+
+
+def _find_largest(operation: Operation[Tensor]) -> Tensor:
+    import paddle
+
+    node = operation.node
+    return paddle.argmax(_first(operation), axis=node.integer("axis", 0), keepdim=bool(node.integer("keepdims", 1)))
+
+
+def _reduce_max(operation: Operation[Tensor]) -> Tensor:
+    import paddle
+
+    node = operation.node
+    return paddle.max(
+        _first(operation), axis=list(node.integers("axes", ())), keepdim=bool(node.integer("keepdims", 1))
+    )
+
+
+def _take_best(operation: Operation[Tensor]) -> tuple[Tensor, Tensor]:
+    """The best of each row and where they are."""
+    import paddle
+
+    best, places = paddle.topk(_first(operation), operation.numbers(1)[0], axis=operation.node.integer("axis", -1))
+    return best, places
 
 
 if __name__ == "__main__":

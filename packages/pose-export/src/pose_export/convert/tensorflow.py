@@ -6,8 +6,9 @@ from one convolution to the next, and turned back only where the head takes them
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -40,15 +41,20 @@ def make_function(graph: Graph) -> tf.types.experimental.ConcreteFunction:
     specification = tf.TensorSpec(_input_shape(graph), tf.float32, name=INPUT_NAME)
 
     def run(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return _build(graph, images)
+        return _build(graph, images, TABLE)
 
     return tf.function(run, input_signature=[specification], autograph=False).get_concrete_function()
 
 
-def make_graph_def(graph: Graph) -> tf.compat.v1.GraphDef:
-    """Make a frozen graph from the placeholder `images` (B, H, W, 3) float32 to nodes named like the outputs."""
+def make_graph_def(graph: Graph, *, spread: bool = False) -> tf.compat.v1.GraphDef:
+    """Make a frozen graph from the placeholder `images` (B, H, W, 3) float32 to nodes named like the outputs.
+
+    Args:
+        spread: whether tensors that are compared are brought to one shape first.
+    """
+    table = {**TABLE, **{kind: _spread(TABLE[kind]) for kind in COMPARING}} if spread else TABLE
     with tf.Graph().as_default() as built:
-        _build(graph, tf.compat.v1.placeholder(tf.float32, _input_shape(graph), name=INPUT_NAME))
+        _build(graph, tf.compat.v1.placeholder(tf.float32, _input_shape(graph), name=INPUT_NAME), table)
     whole = built.as_graph_def()
     taken = {name for node in whole.node for name in node.input}
     nodes = [node for node in whole.node if node.op != "Const" or node.name in taken]
@@ -59,10 +65,10 @@ def _input_shape(graph: Graph) -> tuple[int, ...]:
     return tuple(graph.input_shape[axis] for axis in _TO_LAST)
 
 
-def _build(graph: Graph, images: tf.Tensor) -> dict[str, tf.Tensor]:
+def _build(graph: Graph, images: tf.Tensor, table: Table[Map]) -> dict[str, tf.Tensor]:
     decode = find_decode(graph)
-    table = {kind: _scoped(make, decode) for kind, make in TABLE.items()}
-    outputs = walk(graph, Map(images, last=True), table)
+    scoped = {kind: _scoped(make, decode) for kind, make in table.items()}
+    outputs = walk(graph, Map(images, last=True), scoped)
     return {name: tf.identity(_first(value), name=name) for name, value in outputs.items()}
 
 
@@ -75,6 +81,18 @@ def _scoped(make: Callable[[Operation[Map]], Map], decode: frozenset[str]) -> Ca
             return make(operation)
 
     return make_scoped
+
+
+def _spread(make: Callable[[Operation[Map]], Map]) -> Callable[[Operation[Map]], Map]:
+    """Repeat what has sides of 1 before an operation does: by adding zeros, which is exact, and fast everywhere."""
+
+    def make_spread(operation: Operation[Map]) -> Map:
+        tensors = [_first(value) for value in operation.operands]
+        shape = functools.reduce(tf.broadcast_static_shape, (tensor.shape for tensor in tensors))
+        spread = (t if t.shape == shape or t.dtype != tf.float32 else t + tf.fill(shape, 0.0) for t in tensors)
+        return make(replace(operation, operands=tuple(map(Map, spread))))
+
+    return make_spread
 
 
 def scope_of(layer: str) -> str:
@@ -251,6 +269,7 @@ TABLE: Table[Map] = {
     "Concat": _join,
     "Conv": _convolve,
     "Div": _elementwise(_divide),
+    "Equal": _elementwise(tf.equal),
     "Gather": _gather,
     "Greater": _elementwise(tf.greater),
     "Less": _elementwise(tf.less),
@@ -272,3 +291,4 @@ TABLE: Table[Map] = {
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
 }
+COMPARING = ("Equal", "Greater", "Less", "Max", "Min")  # kinds of the table that compare two tensors

@@ -42,7 +42,7 @@ def convert(net: PoseNet, card: ModelCard, target: Path, options: ConvertOptions
     check_node()
     graph, card = make_graph(net, card, options)
     card = add_tools(card, f"tensorflow {tf.__version__}")
-    definition = make_graph_def(graph)
+    definition = make_graph_def(graph, spread=True)  # 30 times as fast in TF.js's WebAssembly
     constants = {
         node.name: tf.make_ndarray(node.attr["value"].tensor) for node in definition.node if node.op == "Const"
     }

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import tensorflow as tf
-from pose_data import ExportError, ModelCard
+from pose_data import ModelCard
 from pose_nn import PoseNet
 
 from pose_export.convert.integers import quantise
@@ -28,12 +28,7 @@ def convert(net: PoseNet, card: ModelCard, target: Path, options: ConvertOptions
 
     Returns:
         The card with the tools' versions among its facts.
-
-    Raises:
-        ExportError: people are to be selected by a file of 8 bit, which finds nobody.
     """
-    if options.int8 and options.contract == "nms":
-        raise ExportError("int8 must come without nms in TFLite; got both; take half=True with it, or leave nms out")
     graph, card = make_graph(net, card, options)
     card = add_tools(card, f"tensorflow {tf.__version__}")
     with tempfile.TemporaryDirectory(prefix="pose-export-") as folder:
