@@ -131,8 +131,9 @@ def test_layers_are_not_measured_without_images_or_at_half_a_stride(net: PoseNet
 
 
 def test_measuring_layers_names_the_packages_that_it_needs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(ExportError, match=r"measuring layers needs packages that are not installed: torch; run: pip"):
+    for name in ("pose_nn", "torch"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ExportError, match=r"measuring layers needs packages .*: pose-nn, torch; run .* pip"):
         measure_layers(tmp_path / "best.safetensors")
 
 
