@@ -183,6 +183,21 @@ def test_optimised_torchscript_gives_the_same_and_is_smaller(
     assert (made[1].status, made[1].megabytes < made[0].megabytes) == ("passed", True)
 
 
+def test_torchscript_gets_a_view_of_one_image_in_the_order_of_its_pixels(
+    exported: Callable[..., ExportResult], noise: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    runtime = load_runtime(exported("torchscript").path)
+    given: list[torch.Tensor] = []
+    module = runtime._module  # type: ignore[attr-defined]
+    monkeypatch.setattr(runtime, "_module", lambda planes: given.append(planes) or module(planes))
+    view = noise[0][None]
+    assert view.strides[0] == 0
+    np.testing.assert_allclose(runtime(view), runtime(noise[:1]), atol=1e-4)
+    assert [planes.is_contiguous(memory_format=torch.channels_last) for planes in given] == [True, True]
+
+
 def test_only_torchscript_is_optimised(net: PoseNet, card: ModelCard, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"format 'onnx' takes the options .*; got 'optimize'; leave it out"):
         export((net, card), output=tmp_path / "a.onnx", optimize=True)

@@ -59,6 +59,21 @@ def test_all_layers_but_the_first_and_the_last_are_in_8_bit(export_8: Export8) -
     assert made_by["output0"] == "Concat"
 
 
+@needs_onnx
+def test_nothing_is_wasted_on_what_silu_makes_zero(export_8: Export8) -> None:
+    import onnx
+
+    graph = onnx.load(export_8().path).graph
+    values = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    users = {name: node for node in graph.node for name in node.input if node.op_type in ("Sigmoid", "Conv")}
+    before = [n for n in graph.node if n.op_type == "DequantizeLinear" and n.output[0] in users]
+    into_silu = [n for n in before if users[n.output[0]].op_type == "Sigmoid"]
+    least = [-float(values[n.input[1]]) * int(values[n.input[2]]) for n in into_silu]
+    assert len(into_silu) == LAYERS - len(FIRST) - len(LAST)
+    assert all(-6.1 < value < 0 for value in least)
+    assert "Clip" not in {node.op_type for node in graph.node}
+
+
 @pytest.mark.needs("openvino", "nncf", "torch", "pose_nn", "onnx", "onnxslim")
 def test_openvino_model_has_the_same_layers_in_8_bit(export_8: Export8) -> None:
     import openvino

@@ -208,11 +208,11 @@ def measure_ap(data: str) -> Callable[[Predictor], float]:
 
 def _images(settings: ExportSettings) -> list[NDArray[np.uint8]] | None:
     """Images to compare on: those that were named, or the validation images of the data; None for drawn people."""
-    from pose_cli.images import COMPARED_IMAGES, read_images, read_split
+    from pose_cli.images import COMPARED_IMAGES, JUDGED_IMAGES, read_images, read_split
 
     if settings.images:
         return read_images(settings.images, most=COMPARED_IMAGES)
-    return read_split(settings.data, "val", most=COMPARED_IMAGES) if settings.data else None
+    return read_split(settings.data, "val", most=JUDGED_IMAGES) if settings.data else None
 
 
 def _compared_on(settings: ExportSettings) -> str:

@@ -50,8 +50,10 @@ class TorchScriptRuntime(FileRuntime):
             with torch.inference_mode():
                 # A read-only array is copied, for torch can't promise not to write to it.
                 pixels = torch.from_numpy(np.require(images, requirements=["C", "W"]))
-                # The planes keep the pixels' order in memory: nothing is moved, and CPUs convolve that faster.
-                outputs = self._module(pixels.permute(0, 3, 1, 2).float().div_(255))
+                # The planes keep the pixels' order in memory: nothing is moved, and CPUs convolve that faster. It is
+                # asked for by name, for a view of one image has a stride of 0 that torch takes for another order.
+                planes = pixels.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last)
+                outputs = self._module(planes.div_(255))
             if isinstance(outputs, torch.Tensor):
                 outputs = (outputs,)
             return [np.asarray(output.numpy(), dtype=np.float32) for output in outputs]
