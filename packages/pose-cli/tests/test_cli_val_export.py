@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from pose_cli.images import read_split
 from pose_cli.tables import figure
 from pose_cli.words import MODEL_SUFFIXES
-from pose_data import ExportError, SettingsError
+from pose_data import ExportError, SettingsError, write_image
 from pose_export import FORMATS, get_format
 
 ON_THE_CPU = "ONNX Runtime, CPUExecutionProvider"
@@ -28,6 +29,24 @@ def test_val_of_the_onnx_file_prints_the_figures_of_the_weights(run, weights, on
     assert [about for about, _, _ in shown] == ["tiny.safetensors: torch, cpu", f"{onnx_file.name}: {ON_THE_CPU}"]
     tables = [rest.split("per image")[0] for _, _, rest in shown]
     assert tables[0] == tables[1]
+
+
+def test_val_pads_to_a_square_where_it_is_asked_to(run, weights, dataset, tmp_path, monkeypatch) -> None:
+    from pose_nn import TorchRuntime
+
+    wide = shutil.copytree(dataset.parent, tmp_path / "wide")
+    for photo in (wide / "images" / "val").iterdir():
+        write_image(photo, np.zeros((32, 64, 3), np.uint8))
+    call, square = TorchRuntime.__call__, []
+
+    def record(runtime, images):
+        square.append(images.shape[1] == images.shape[2])
+        return call(runtime, images)
+
+    monkeypatch.setattr(TorchRuntime, "__call__", record)
+    for words in ((), ("rect=False",)):
+        assert run("val", weights, wide / dataset.name, *words).status == 0
+    assert square == [False, True]
 
 
 def test_providers_of_onnx_runtime_can_be_chosen_and_are_shown(run, onnx_file, photos) -> None:

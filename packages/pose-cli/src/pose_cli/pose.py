@@ -216,6 +216,7 @@ class Pose:
         conf: float = 0.001,
         iou: float = 0.7,
         max_det: int = 300,
+        rect: bool = True,
         on_event: Listener | None = None,
     ) -> Validation:
         """Measure the network: `val().pose.map` is COCO's keypoint AP, `val().box.map50` the boxes' at 0.5.
@@ -228,6 +229,7 @@ class Pose:
             conf: lowest score that is counted.
             iou: overlap from which two boxes are the same person.
             max_det: most people per image.
+            rect: pad to the stride only, not to a square, where the file allows it.
             on_event: called as the work goes on.
 
         Raises:
@@ -242,6 +244,7 @@ class Pose:
             conf=conf,
             iou=iou,
             max_det=max_det,
+            rect=rect,
             on_event=on_event,
         )
 

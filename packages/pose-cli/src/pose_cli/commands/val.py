@@ -30,6 +30,7 @@ class ValSettings:
     conf: float = setting(0.001, "lowest score that is counted", least=0, most=1)
     iou: float = setting(0.7, "overlap from which two boxes are the same person", least=0, most=1)
     max_det: int = setting(300, "most people per image", least=1)
+    rect: bool = setting(True, "pad to the stride only, not to a square, where the file allows it")
     device: str = setting("", "cpu, cuda, cuda:1, mps, for files that torch runs; most others know cpu")
     threads: int | None = setting(None, "CPU threads; all cores when empty", least=1)
     providers: str = setting("", PROVIDERS_HELP)
@@ -58,6 +59,7 @@ def _run(settings: ValSettings) -> int:
             conf=settings.conf,
             iou=settings.iou,
             max_det=settings.max_det,
+            rect=settings.rect,
             skip_bad=settings.skip_bad,
             on_event=listener,
         )
