@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -254,23 +254,33 @@ def two_classes(card: ModelCard) -> tuple[PoseNet, ModelCard]:
 
 
 @pytest.fixture
-def check_selection(
+def select_two_classes(
     two_classes: tuple[PoseNet, ModelCard], noise: NDArray[np.uint8], tmp_path: Path
-) -> Callable[[str], None]:
-    """Compare who a file selects, of two classes and in two images per call, with those selected behind the network."""
+) -> Callable[[str], tuple[list[Poses], list[Poses]]]:
+    """Find people of two classes, two images per call: those a file selects, and those selected behind the network."""
 
-    def check(name: str) -> None:
+    def find(name: str) -> tuple[list[Poses], list[Poses]]:
         from pose_nn import TorchRuntime
 
         path, images = tmp_path / f"two{get_format(name).suffix}", list(noise)
         result = export(two_classes, format=name, output=path, images=images, nms=True, batch=2)
         assert (result.status, result.card.batch) == ("passed", 2)
-        expected = Predictor(TorchRuntime(*two_classes, device="cpu")).predict_batch(images)
-        for people, others in zip(load(path).predict_batch(images), expected, strict=True):
-            assert set(people.labels) == {0, 1}
+        behind = Predictor(TorchRuntime(*two_classes, device="cpu"))
+        return load(path).predict_batch(images), behind.predict_batch(images)
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def assert_same_people() -> Callable[[Sequence[Poses], Sequence[Poses]], None]:
+    """Compare who was found in each of some images, in order; in each there is somebody."""
+
+    def compare(found: Sequence[Poses], expected: Sequence[Poses]) -> None:
+        for people, others in zip(found, expected, strict=True):
+            assert len(people) == len(others) > 0
             np.testing.assert_array_equal(people.labels, others.labels)
             np.testing.assert_allclose(people.scores, others.scores, atol=1e-4)
             np.testing.assert_allclose(people.boxes, others.boxes, atol=0.01)
             np.testing.assert_allclose(people.keypoints, others.keypoints, atol=0.01)
 
-    return check
+    return compare

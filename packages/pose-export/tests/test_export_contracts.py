@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pose_data import ExportError, ModelCard, cxcywh_from_xyxy, select
+from pose_data import ExportError, ModelCard, Poses, cxcywh_from_xyxy, select
 from pose_export import CONTRACTS, ExportResult, export, get_format, load, load_runtime
 from pose_export.contracts import output_shapes, to_raw
 from pose_export.options import CANDIDATES, ConvertOptions
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from pose_nn import PoseNet
 
 Exported = Callable[..., ExportResult]
-CheckSelection = Callable[[str], None]
+SelectTwoClasses = Callable[[str], tuple[list[Poses], list[Poses]]]
+AssertSamePeople = Callable[..., None]
 Outputs = list[NDArray[np.float32]]
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 needs_examples = pytest.mark.skipif(not EXAMPLES.is_dir(), reason="the examples aren't beside the tests here")
@@ -223,10 +224,14 @@ def test_selecting_file_of_any_size_takes_several_images(
 
 
 @pytest.mark.parametrize("name", ["onnx", "torchscript", "openvino"])
-def test_people_of_each_class_are_selected_by_themselves(name: str, check_selection: CheckSelection) -> None:
+def test_people_of_each_class_are_selected_by_themselves(
+    name: str, select_two_classes: SelectTwoClasses, assert_same_people: AssertSamePeople
+) -> None:
     for module in get_format(name).convert_needs + get_format(name).run_needs:
         pytest.importorskip(module)
-    check_selection(name)
+    found, expected = select_two_classes(name)
+    assert [set(people.labels) for people in found] == [{0, 1}, {0, 1}]
+    assert_same_people(found, expected)
 
 
 def test_nobody_leaves_rows_of_zeros() -> None:

@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pose_data import ExportError
+from pose_data import ExportError, Poses
 from pose_export import ExportResult, load, load_runtime
 
 pytestmark = pytest.mark.needs("torch", "pose_nn", "onnx", "onnxslim", "paddle")
 Exported = Callable[..., ExportResult]
-CheckSelection = Callable[[str], None]
+SelectTwoClasses = Callable[[str], tuple[list[Poses], list[Poses]]]
+AssertSamePeople = Callable[..., None]
 
 
 @pytest.mark.parametrize("contract", ["raw", "heads"])
@@ -27,17 +28,20 @@ def test_folder_gives_what_the_network_gives(contract: str, exported: Exported, 
     )
 
 
-def test_people_are_selected_in_the_file(exported: Exported, noise: NDArray[np.uint8]) -> None:
+def test_people_are_selected_in_the_file(
+    exported: Exported, noise: NDArray[np.uint8], assert_same_people: AssertSamePeople
+) -> None:
     result = exported("paddle", contract="nms")
-    found, expected = load(result.path)(noise[0]), load(exported("paddle").path)(noise[0])
     assert (result.status, result.card.contract) == ("passed", "nms")
-    assert len(found) == len(expected) > 0
-    np.testing.assert_allclose(found.boxes, expected.boxes, atol=0.01)
-    np.testing.assert_allclose(found.keypoints, expected.keypoints, atol=0.01)
+    assert_same_people([load(result.path)(noise[0])], [load(exported("paddle").path)(noise[0])])
 
 
-def test_people_of_each_class_are_selected_by_themselves(check_selection: CheckSelection) -> None:
-    check_selection("paddle")
+def test_people_of_each_class_are_selected_by_themselves(
+    select_two_classes: SelectTwoClasses, assert_same_people: AssertSamePeople
+) -> None:
+    found, expected = select_two_classes("paddle")
+    assert [set(people.labels) for people in found] == [{0, 1}, {0, 1}]
+    assert_same_people(found, expected)
 
 
 def test_card_is_beside_the_network(exported: Exported) -> None:

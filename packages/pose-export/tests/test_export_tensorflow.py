@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pose_data import ExportError, ModelCard
+from pose_data import ExportError, ModelCard, Poses
 from pose_export import ExportResult, export, load, load_runtime
 
 if TYPE_CHECKING:
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.needs("torch", "pose_nn", "onnx", "onnxslim", "tensorflow")
 Exported = Callable[..., ExportResult]
-CheckSelection = Callable[[str], None]
+SelectTwoClasses = Callable[[str], tuple[list[Poses], list[Poses]]]
+AssertSamePeople = Callable[..., None]
 FORMATS = ["saved_model", "pb"]
 
 
@@ -43,8 +44,12 @@ def test_people_are_selected_in_the_file(name: str, exported: Exported, noise: N
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_people_of_each_class_are_selected_by_themselves(name: str, check_selection: CheckSelection) -> None:
-    check_selection(name)
+def test_people_of_each_class_are_selected_by_themselves(
+    name: str, select_two_classes: SelectTwoClasses, assert_same_people: AssertSamePeople
+) -> None:
+    found, expected = select_two_classes(name)
+    assert [set(people.labels) for people in found] == [{0, 1}, {0, 1}]
+    assert_same_people(found, expected)
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pose_data import ExportError, ModelCard
+from pose_data import ExportError, ModelCard, Poses
 from pose_export import ExportResult, export, load, load_runtime
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.needs("torch", "pose_nn", "onnx", "onnxslim", "tensorflow", "ai_edge_litert")
 Exported = Callable[..., ExportResult]
-CheckSelection = Callable[[str], None]
+SelectTwoClasses = Callable[[str], tuple[list[Poses], list[Poses]]]
+AssertSamePeople = Callable[..., None]
 ExportInt8 = Callable[..., ExportResult]
 
 
@@ -121,8 +122,12 @@ def test_eight_bits_decode_in_float(export_int8: ExportInt8, exported: Exported)
     assert result.parity.score_max < 0.05
 
 
-def test_people_of_each_class_are_selected_by_themselves(check_selection: CheckSelection) -> None:
-    check_selection("tflite")
+def test_people_of_each_class_are_selected_by_themselves(
+    select_two_classes: SelectTwoClasses, assert_same_people: AssertSamePeople
+) -> None:
+    found, expected = select_two_classes("tflite")
+    assert [set(people.labels) for people in found] == [{0, 1}, {0, 1}]
+    assert_same_people(found, expected)
 
 
 @pytest.mark.parametrize("contract", ["raw", "nms"])

@@ -11,7 +11,7 @@ from pose_data import Frame, FrameSource, Samples, SourceLike, open_dataset, ope
 COMPARED_IMAGES = 64  # each goes through the network and through every file
 CALIBRATION_IMAGES = 128
 TIMED_IMAGES = 16
-JUDGED_IMAGES = 16  # compared on where AP judges the whole split: of many, single largest differences say little
+JUDGED_IMAGES = 16  # of a split that files are compared on; AP is of all of it
 
 
 def read_images(source: SourceLike, *, most: int) -> list[NDArray[np.uint8]]:

@@ -44,8 +44,10 @@ def quantise(model: onnx.ModelProto, options: ConvertOptions) -> onnx.ModelProto
     Raises:
         ExportError: an operator set before 13.
     """
-    model = _clip_inputs_of_silu(model, _choose_layers(model, options))
-    return _quantise(model, options, activations=QuantType.QUInt8, extra={})
+    layers = _choose_layers(model, options)
+    clipped = [layer + _CLIPPED for layer in layers]
+    model = _clip_inputs_of_silu(model, frozenset(layers))
+    return _quantise(model, [*layers, *clipped], options, activations=QuantType.QUInt8, extra={})
 
 
 def quantise_symmetric(model: onnx.ModelProto, options: ConvertOptions) -> onnx.ModelProto:
@@ -59,17 +61,22 @@ def quantise_symmetric(model: onnx.ModelProto, options: ConvertOptions) -> onnx.
         ExportError: an operator set before 13.
     """
     extra = {"ActivationSymmetric": True, "WeightSymmetric": True, "AddQDQPairToWeight": True, "QuantizeBias": False}
-    return _quantise(model, options, activations=QuantType.QInt8, extra=extra)
+    layers = _choose_layers(model, options)
+    return _quantise(model, layers, options, activations=QuantType.QInt8, extra=extra)
 
 
 def _quantise(
-    model: onnx.ModelProto, options: ConvertOptions, *, activations: QuantType, extra: dict[str, bool]
+    model: onnx.ModelProto,
+    nodes: Sequence[str],
+    options: ConvertOptions,
+    *,
+    activations: QuantType,
+    extra: dict[str, bool],
 ) -> onnx.ModelProto:
     opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
     if opset < LEAST_OPSET:
         raise ExportError(f"opset must be at least {LEAST_OPSET} with int8; got {opset}; leave opset out")
     assert options.calibration is not None
-    layers = _choose_layers(model, options)
     with TemporaryDirectory(prefix="pose-export-") as folder, _quiet():
         source, target = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
         onnx.save(model, source)
@@ -78,7 +85,7 @@ def _quantise(
             str(target),
             _Images(options.calibration, batch=_fixed_batch(model)),
             quant_format=QuantFormat.QDQ,
-            nodes_to_quantize=[*layers, *(node + _CLIPPED for node in layers)],
+            nodes_to_quantize=list(nodes),
             op_types_to_quantize=["Conv", "Clip"],
             per_channel=True,
             activation_type=activations,
@@ -98,7 +105,7 @@ def _choose_layers(model: onnx.ModelProto, options: ConvertOptions) -> list[str]
     ]
 
 
-def _clip_inputs_of_silu(model: onnx.ModelProto, layers: Sequence[str]) -> onnx.ModelProto:
+def _clip_inputs_of_silu(model: onnx.ModelProto, layers: frozenset[str]) -> onnx.ModelProto:
     """Put a Clip between each of these layers and its SiLU; the quantiser takes it out again and keeps its range."""
     clipped = onnx.ModelProto()
     clipped.CopyFrom(model)
