@@ -14,9 +14,9 @@ from pose_export.parity import Parity, Run, compare_runs
 PERFECT = Parity(
     images=1,
     anchors=1,
-    box_max=0.0,
+    box_maxima=(0.0,),
     box_mean=0.0,
-    score_max=0.0,
+    score_maxima=(0.0,),
     score_mean=0.0,
     class_scores_within=1.0,
     keypoint_scores_within=1.0,
@@ -185,8 +185,8 @@ def test_keypoints_without_scores_are_compared_too(card: ModelCard) -> None:
 @pytest.mark.parametrize(
     ("parity", "words"),
     [
-        (replace(PERFECT, box_max=3.217), r"boxes differ by up to 3\.22 px \(at most 0\.1\)"),
-        (replace(PERFECT, score_max=0.5), r"scores differ by up to 0\.5 \(at most 0\.001\)"),
+        (replace(PERFECT, box_maxima=(3.217,)), r"boxes differ by up to 3\.22 px \(at most 0\.1\)"),
+        (replace(PERFECT, score_maxima=(0.5,)), r"scores differ by up to 0\.5 \(at most 0\.001\)"),
         (replace(PERFECT, score_mean=0.02), r"scores differ by 0\.02 on average \(at most 0\.0001\)"),
         (replace(PERFECT, class_scores_within=0.9), r"class scores within 0\.25 are 90\.00% \(at least 100\.0%\)"),
         (replace(PERFECT, keypoint_scores_within=0.5), r"keypoint scores within 0\.25 are 50\.00%"),
@@ -202,8 +202,34 @@ def test_missed_bound_is_named_with_both_figures(parity: Parity, words: str) -> 
     assert __import__("re").search(words, miss)
 
 
+@pytest.mark.parametrize(("images", "bad", "refused"), [(7, 1, True), (8, 1, False), (15, 2, True), (16, 2, False)])
+def test_in_8_bit_one_image_of_eight_may_differ_by_more(images: int, bad: int, refused: bool) -> None:
+    scores = (0.6,) * bad + (0.3,) * (images - bad)
+    parity = replace(PERFECT, images=images, score_maxima=scores, box_maxima=(0.0,) * images)
+    assert bool(find_misses(parity, "int8")) == refused
+    assert find_misses(parity, "float16")
+    boxes = replace(parity, score_maxima=(0.0,) * images, box_maxima=tuple(200 * score for score in scores))
+    assert bool(find_misses(boxes, "int8")) == refused
+
+
+def test_a_miss_says_that_images_were_spared() -> None:
+    parity = replace(PERFECT, images=8, score_maxima=(0.9, 0.8, *(0.1,) * 6), box_maxima=(0.0,) * 8)
+    assert find_misses(parity, "int8") == ("scores differ by up to 0.8, in all images but 1 (at most 0.5)",)
+
+
+def test_largest_differences_are_those_of_each_image(card: ModelCard, planted: NDArray[np.float32]) -> None:
+    moved = planted.copy()
+    moved[:, 0] += 3
+    both = [np.concatenate([a, b]) for a, b in ((planted, planted), (planted, moved))]
+    runs = [Run(tuple(rows.transpose(0, 2, 1)), (person(), person()), ((64, 16, 4),) * 2) for rows in both]
+    parity = compare_runs(*runs, card)
+    assert parity.box_maxima == pytest.approx((0.0, 3.0))
+    assert parity.score_maxima == (0.0, 0.0)
+    assert parity.box_max == pytest.approx(3.0)
+
+
 def test_figures_fit_in_one_line() -> None:
-    text = replace(PERFECT, box_max=0.000123, ap=0.5, ap_expected=0.5).to_text()
+    text = replace(PERFECT, box_maxima=(0.000123,), ap=0.5, ap_expected=0.5).to_text()
     assert "boxes 0.00012 px at most" in text
     assert "AP 0.5000" in text
     assert "\n" not in text

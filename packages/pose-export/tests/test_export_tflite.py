@@ -22,6 +22,7 @@ Exported = Callable[..., ExportResult]
 SelectTwoClasses = Callable[[str], tuple[list[Poses], list[Poses]]]
 AssertSamePeople = Callable[..., None]
 ExportInt8 = Callable[..., ExportResult]
+IN_8_BIT = 72 - 2 - 9  # convolutions of the n network without the first two and the last of each branch
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +107,14 @@ def test_predictions_need_no_tensorflow(exported: Exported) -> None:
     assert seen.stdout.strip() == "[]"
 
 
+def tensors_of(path: Path) -> list[dict[str, Any]]:
+    """What LiteRT says of every tensor of a file."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    details: list[dict[str, Any]] = Interpreter(str(path)).get_tensor_details()
+    return details
+
+
 def test_cut_off_file_is_refused(exported: Exported, tmp_path: Path) -> None:
     broken = tmp_path / "best.tflite"
     broken.write_bytes(exported("tflite").path.read_bytes()[:100_000])
@@ -132,12 +141,36 @@ def test_people_of_each_class_are_selected_by_themselves(
 
 @pytest.mark.parametrize("contract", ["raw", "nms"])
 def test_nothing_of_the_decode_is_in_eight_bits(contract: str, export_int8: ExportInt8) -> None:
-    from ai_edge_litert.interpreter import Interpreter
-
-    tensors = Interpreter(str(export_int8("tflite", contract=contract).path)).get_tensor_details()
+    tensors = tensors_of(export_int8("tflite", contract=contract).path)
     decode = {np.dtype(entry["dtype"]).name for entry in tensors if entry["name"].startswith("decode/")}
     assert "float32" in decode
     assert "int8" not in decode
+
+
+def test_convolutions_are_in_eight_bits_and_silu_is_in_float(export_int8: ExportInt8) -> None:
+    tensors = tensors_of(export_int8("tflite").path)
+    sigmoids = [entry for entry in tensors if entry["name"].endswith("/Sigmoid")]
+    assert {np.dtype(entry["dtype"]).name for entry in sigmoids} == {"float32"}
+    weights = [entry for entry in tensors if len(entry["quantization_parameters"]["scales"]) > 1]
+    assert len([entry for entry in weights if entry["dtype"] == np.int8]) == IN_8_BIT
+
+
+def test_what_goes_into_silu_begins_where_silu_gives_nearly_nothing(
+    net: PoseNet, card: ModelCard, noise: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pose_export.convert import integers
+
+    monkeypatch.setattr(integers, "LEAST_INPUT", -0.25)  # random weights give nothing below -6
+    path = tmp_path / "best.tflite"
+    export((net, card), format="tflite", output=path, int8=True, calibration=list(noise), force=True)
+    in_8_bit = [
+        entry for entry in tensors_of(path) if "/conv/Conv/Conv2D" in entry["name"] and entry["dtype"] == np.int8
+    ]
+    given = [entry for entry in in_8_bit if len(entry["quantization_parameters"]["scales"]) == 1]  # weights: more
+    assert len(given) == IN_8_BIT
+    for entry in given:
+        scale, zero_point = entry["quantization"]
+        assert (-128 - zero_point) * scale >= -0.25 - scale
 
 
 def test_people_selected_in_a_file_of_eight_bits_are_the_greedy_ones(
@@ -169,10 +202,8 @@ def test_scores_survive_eight_bits(export_int8: ExportInt8) -> None:
 
 
 def test_layer_that_is_kept_in_float_is_found_in_the_file(export_int8: ExportInt8) -> None:
-    from ai_edge_litert.interpreter import Interpreter
-
     result = export_int8("tflite", keep_float=("model.9.cv1.conv", "model.22.cv4.0.0.conv"))
-    tensors = Interpreter(str(result.path)).get_tensor_details()
+    tensors = tensors_of(result.path)
     for scope in ("model.9/cv1/conv/Conv", "model.22/cv4.0/cv4.0.0/conv/Conv"):
         assert "float32" in {np.dtype(entry["dtype"]).name for entry in tensors if scope in entry["name"]}
     assert result.card.facts["float_layers"] == "model.9.cv1.conv, model.22.cv4.0.0.conv"

@@ -12,9 +12,10 @@ class Bounds:
     """What a file must keep.
 
     Args:
-        box_max: largest difference of a box's corner, input pixels.
+        spared: one image of so many may miss the two largest differences that follow; 0 where none may.
+        box_max: largest difference of a box's corner in an image, input pixels.
         box_mean: mean difference of a box's corner, input pixels.
-        score_max: largest difference of a score.
+        score_max: largest difference of a score in an image.
         score_mean: mean difference of a score.
         class_scores: least share of class scores that differ by at most 0.25.
         keypoint_scores: the same of keypoint scores.
@@ -26,6 +27,7 @@ class Bounds:
         ap_drop: most AP that may be lost, 0 to 1.
     """
 
+    spared: int
     box_max: float
     box_mean: float
     score_max: float
@@ -51,8 +53,12 @@ class Bounds:
 # In 8 bit 0.99 of class scores and 0.98 of keypoint scores stayed within 0.25, with halved or exchanged scores at
 # most 0.8. The weakest side or keypoint of a level kept
 # 0.28 to 0.76 (ONNX and OpenVINO at 192 to 640 px), and at most 0.04 where it was lost, moved or exchanged.
+# The more images, the larger their largest difference: of 64 drawn ones 2 to 6 had a score that differed by more than
+# 0.5 (ONNX and TFLite at 256 to 384 px), whether AP lost 0.003 or 0.023; a broken network is off in all of them. So one
+# of eight images is spared; of fewer, none.
 BOUNDS = {
     "float32": Bounds(
+        spared=0,
         box_max=0.1,
         box_mean=0.01,
         score_max=1e-3,
@@ -67,6 +73,7 @@ BOUNDS = {
         ap_drop=0.001,
     ),
     "float16": Bounds(
+        spared=0,
         box_max=4.0,
         box_mean=0.1,
         score_max=0.02,
@@ -81,6 +88,7 @@ BOUNDS = {
         ap_drop=0.005,
     ),
     "int8": Bounds(
+        spared=8,
         box_max=96.0,
         box_mean=4.0,
         score_max=0.5,
@@ -107,10 +115,12 @@ def find_misses(parity: Parity, precision: str, *, max_ap_drop: float | None = N
     bounds = BOUNDS[precision]
     if max_ap_drop is not None:
         bounds = replace(bounds, ap_drop=max_ap_drop)
+    spared = parity.images // bounds.spared if bounds.spared else 0
+    but = f", in all images but {spared}" if spared else ""
     upper = (
-        ("boxes differ by up to {:.3g} px", parity.box_max, bounds.box_max),
+        (f"boxes differ by up to {{:.3g}} px{but}", _largest_but(parity.box_maxima, spared), bounds.box_max),
         ("boxes differ by {:.3g} px on average", parity.box_mean, bounds.box_mean),
-        ("scores differ by up to {:.3g}", parity.score_max, bounds.score_max),
+        (f"scores differ by up to {{:.3g}}{but}", _largest_but(parity.score_maxima, spared), bounds.score_max),
         ("scores differ by {:.3g} on average", parity.score_mean, bounds.score_mean),
         ("coordinates differ by up to {:.3g} of the largest", parity.everywhere, bounds.everywhere),
         ("AP drops by {:.4f}", parity.ap_drop, bounds.ap_drop),
@@ -127,3 +137,8 @@ def find_misses(parity: Parity, precision: str, *, max_ap_drop: float | None = N
         *(f"{text.format(figure)} (at most {bound:g})" for text, figure, bound in upper if not figure <= bound),
         *(f"{text.format(figure)} (at least {bound:.1%})" for text, figure, bound in lower if not figure >= bound),
     )
+
+
+def _largest_but(maxima: tuple[float, ...], spared: int) -> float:
+    """The largest of what was measured per image, without the worst images that are spared."""
+    return sorted(maxima)[-1 - spared]

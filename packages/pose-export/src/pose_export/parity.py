@@ -27,9 +27,9 @@ class Parity:
         images: how many.
         anchors: that matter: those that score above a floor in either, or are among the best; for a file that selects
             people itself those of the people that it found, and 0 where it found nobody.
-        box_max: largest difference of a box's corner coordinate at those anchors, input pixels.
+        box_maxima: per image, largest difference of a box's corner coordinate at those anchors, input pixels.
         box_mean: mean of the same.
-        score_max: largest difference of a class score or keypoint score at those anchors.
+        score_maxima: per image, largest difference of a class score or keypoint score at those anchors.
         score_mean: mean of the same.
         class_scores_within: share of the class scores at those anchors that differ by at most 0.25.
         keypoint_scores_within: the same of keypoint scores; 1 where there are none.
@@ -46,9 +46,9 @@ class Parity:
 
     images: int
     anchors: int
-    box_max: float
+    box_maxima: tuple[float, ...]
     box_mean: float
-    score_max: float
+    score_maxima: tuple[float, ...]
     score_mean: float
     class_scores_within: float
     keypoint_scores_within: float
@@ -60,6 +60,16 @@ class Parity:
     people_within: tuple[float, float, float]
     ap_expected: float | None = None
     ap: float | None = None
+
+    @property
+    def box_max(self) -> float:
+        """Largest difference of a box's corner coordinate in any image, input pixels."""
+        return max(self.box_maxima)
+
+    @property
+    def score_max(self) -> float:
+        """Largest difference of a class score or keypoint score in any image."""
+        return max(self.score_maxima)
 
     @property
     def compared(self) -> bool:
@@ -162,15 +172,16 @@ def compare_runs(expected: Run, found: Run, card: ModelCard) -> Parity:
     a, b = (np.concatenate(side) for side in zip(*chosen, strict=True))
     boxes = _difference(xyxy_from_cxcywh(a[:, :4]), xyxy_from_cxcywh(b[:, :4]))
     scores = _difference(_score_columns(a, card), _score_columns(b, card))
+    ends = np.cumsum([len(rows) for rows, _ in chosen])[:-1]
     class_scores, keypoint_scores = np.split(scores <= SAME_SCORE, [len(card.names)], axis=1)
     both = list(zip(expected.poses, found.poses, strict=True))
     people = [distances for x, y in both for distances in (_match_people(x, y), _match_people(y, x))]
     return Parity(
         images=len(expected.poses),
         anchors=len(a),
-        box_max=float(boxes.max(initial=0.0)),
+        box_maxima=tuple(float(image.max(initial=0.0)) for image in np.split(boxes, ends)),
         box_mean=float(boxes.mean()) if boxes.size else 0.0,
-        score_max=float(scores.max(initial=0.0)),
+        score_maxima=tuple(float(image.max(initial=0.0)) for image in np.split(scores, ends)),
         score_mean=float(scores.mean()) if scores.size else 0.0,
         class_scores_within=_share(class_scores),
         keypoint_scores_within=_share(keypoint_scores),

@@ -1,4 +1,4 @@
-"""8 bit for TFLite: every operation of the network in integers, the decode in float or left to the reader."""
+"""8 bit for TFLite: convolutions in integers and the decode in float, or everything in integers and no decode."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pose_data import ModelCard
 from tensorflow.lite.tools import flatbuffer_utils
 
-from pose_export.convert.layers import name_layer, stays_float
+from pose_export.convert.layers import LEAST_INPUT, name_layer, stays_float
 from pose_export.convert.tensorflow import DECODE_SCOPE, INPUT_NAME
 from pose_export.options import ConvertOptions
 from pose_export.run.channels_last import make_pixels
@@ -21,15 +21,18 @@ from pose_export.run.channels_last import make_pixels
 Samples = Callable[[], Iterator[dict[str, NDArray[np.float32]]]]
 
 _DECODED = ("raw", "nms")  # contracts that are decoded in float
-_UNNAMED = ("TOPK_V2",)  # operations of several results, which can't be left in float by name
+# Kinds of operations that stay in float where the decode does: SiLU, whose sigmoid in 8 bit costs nearly as much as all
+# convolutions, and what has several results and can't be named.
+_FLOAT_KINDS = ("LOGISTIC", "MUL", "TOPK_V2")
 
 
 def quantise(converter: tf.lite.TFLiteConverter, card: ModelCard, options: ConvertOptions) -> bytes:
     """Make a TFLite file of 8 bit, its ranges measured on the calibration images.
 
     Files of the contracts "raw" and "nms" take and give float32 and decode and select in float: pixels and scores
-    share no scale. Files of other contracts take and give int8: "heads", each of whose outputs has a scale of its own,
-    and "normalised", whose coordinates are at most about 1, as the scores are.
+    share no scale. SiLU is in float as well. Files of other contracts take and give int8 and have nothing in float but
+    layers that are to stay there: "heads", each of whose outputs has a scale of its own, and "normalised", whose
+    coordinates are at most about 1, as the scores are.
 
     Args:
         converter: of the network in float32.
@@ -53,10 +56,10 @@ def quantise(converter: tf.lite.TFLiteConverter, card: ModelCard, options: Conve
             converter=converter,
             debug_dataset=samples,
             debug_options=tf.lite.experimental.QuantizationDebugOptions(
-                denylisted_nodes=names, denylisted_ops=list(_UNNAMED)
+                denylisted_nodes=names, denylisted_ops=list(_FLOAT_KINDS if decode else ())
             ),
         )
-        debugger.calibrated_model = _drop_ranges(debugger.calibrated_model, frozenset(names))
+        debugger.calibrated_model = _edit_ranges(debugger.calibrated_model, frozenset(names))
         return bytes(debugger.get_nondebug_quantized_model())
 
 
@@ -96,8 +99,8 @@ def _find_float(content: bytes, layers: tuple[str, ...], *, decode: bool) -> lis
     return [names[output] for operation in graph.operators for output in operation.outputs if output in in_float]
 
 
-def _drop_ranges(content: bytes, in_float: frozenset[str]) -> bytes:
-    """Forget the ranges that were measured between operations in float.
+def _edit_ranges(content: bytes, in_float: frozenset[str]) -> bytes:
+    """Forget the ranges that were measured between operations in float; let what goes into SiLU begin at LEAST_INPUT.
 
     What takes a part of a tensor is put into 8 bit, its name or not, where an operation after it asks for a scale of
     its own.
@@ -114,7 +117,22 @@ def _drop_ranges(content: bytes, in_float: frozenset[str]) -> bytes:
             between.difference_update(operation.inputs)
     for i in between:
         graph.tensors[i].quantization = None
+    for i in _find_inputs_of_silu(model):
+        if (measured := graph.tensors[i].quantization) is not None:
+            measured.min = np.maximum(measured.min, LEAST_INPUT)
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def _find_inputs_of_silu(model: schema.ModelT) -> list[int]:
+    """Tensors that are multiplied with their own sigmoid, and taken by nothing else."""
+    (graph,) = model.subgraphs
+    codes = [code.builtinCode for code in model.operatorCodes]
+    users: dict[int, list[int]] = {}
+    for operation in graph.operators:
+        for i in operation.inputs:
+            users.setdefault(i, []).append(codes[operation.opcodeIndex])
+    silu = sorted((schema.BuiltinOperator.LOGISTIC, schema.BuiltinOperator.MUL))
+    return [i for i, kinds in users.items() if sorted(kinds) == silu]
 
 
 def _layer_of(part: str) -> str:

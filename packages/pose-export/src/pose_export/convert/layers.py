@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import onnx
 
+LEAST_INPUT = -6.0  # of SiLU that gets a place of its own in 8 bit: below it SiLU is within 0.015 of 0
 _NETWORK = "/model."  # how tracing names what lies in `PoseNet.model`; the decode has other names
 _FIRST = re.compile(r"model\.[01]\.conv")
 _LAST = re.compile(r"model\.\d+\.cv[234]\.\d+\.2")

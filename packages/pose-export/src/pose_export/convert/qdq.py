@@ -20,12 +20,11 @@ from onnxruntime.quantization import (  # type: ignore[import-untyped]
 )
 from pose_data import ExportError
 
-from pose_export.convert.layers import list_layers, may_be_in_8_bit
+from pose_export.convert.layers import LEAST_INPUT, list_layers, may_be_in_8_bit
 from pose_export.options import ConvertOptions
 from pose_export.run.inputs import make_input
 
 LEAST_OPSET = 13  # the first in which every channel of a weight can have a scale of its own
-LEAST_INPUT = -6.0  # of SiLU that gets a place of its own in 8 bit: below it SiLU is within 0.015 of 0
 _CLIPPED = "_clipped"
 
 
