@@ -53,6 +53,21 @@ def test_of_all_formats_those_without_their_packages_are_no_failures(
     assert [outcome.failed for outcome in outcomes.values()] == [False] * 3
 
 
+@pytest.mark.needs("onnx", "onnxslim", "tensorflow")
+@pytest.mark.parametrize("named", [True, False])
+def test_packages_of_node_that_are_missing_are_not_installed(
+    net: PoseNet, card: ModelCard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: bool
+) -> None:
+    monkeypatch.setattr(
+        sys.modules["pose_export.export_all"], "FORMATS", tuple(row for row in FORMATS if row.name == "tfjs")
+    )
+    monkeypatch.setenv("PATH", "")
+    (outcome,) = export_all((net, card), formats=["tfjs"] if named else None, output=tmp_path)
+    assert outcome.status.startswith("not installed: running tfjs files needs node 18 or later; it is not on the PATH")
+    assert outcome.failed == named
+    assert not list(tmp_path.iterdir())
+
+
 def test_checkpoint_is_not_written_over_itself(net: PoseNet, card: ModelCard, tmp_path: Path) -> None:
     from pose_nn import save_checkpoint
 

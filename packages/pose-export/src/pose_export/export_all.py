@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from pose_export.export import ExportResult, export
 from pose_export.formats import FORMATS, Format, get_format
 from pose_export.load import load_runtime
 from pose_export.options import check_companions
-from pose_export.requirements import what_is_missing
+from pose_export.requirements import NotInstalledError, what_is_missing
 
 if TYPE_CHECKING:
     from pose_nn import PoseNet
@@ -87,7 +87,8 @@ def export_all(
         elif missing:
             outcomes.append(Outcome(row.name, f"not installed: {missing}", named=formats is not None))
         else:
-            outcomes.append(_export_one(checkpoint, row, target, _fit(row, asked), tell))
+            done = _export_one(checkpoint, row, target, _fit(row, asked), tell)
+            outcomes.append(replace(done, named=formats is not None))
     return tuple(outcomes)
 
 
@@ -106,6 +107,8 @@ def _export_one(
             return Outcome(row.name, result.status, result)
         tell(row.name, "measuring its time")
         return Outcome(row.name, result.status, result, _measure_milliseconds(result))
+    except NotInstalledError as error:  # what no look at Python's packages shows: node and its own
+        return Outcome(row.name, f"not installed: {error}")
     except PoseError as error:
         return Outcome(row.name, f"failed: {error}")
 

@@ -14,7 +14,7 @@ from pose_data import ExportError, ModelCard, PoseError, Predictor, check_imgsz
 
 from pose_export.export import ExportResult, export
 from pose_export.formats import FORMATS, Format, get_format
-from pose_export.requirements import what_is_missing
+from pose_export.requirements import NotInstalledError, what_is_missing
 from pose_export.source import read_source
 from pose_export.timing import FileTimes, time_apart
 
@@ -144,6 +144,8 @@ class _Bench:
             self.tell(f"{name}: measuring its time")
             times = self.timed(result.path)
             return Measurement(row.name, precision, result.status, result.megabytes, ap, times)
+        except NotInstalledError as error:
+            return Measurement(row.name, precision, f"not installed: {error}")
         except PoseError as error:
             return Measurement(row.name, precision, f"failed: {error}")
 

@@ -35,6 +35,10 @@ _SIBLINGS = {"pose_nn": "./packages/pose-nn"}  # installed from a checkout, neve
 _FLOOR = re.compile(r"([\w.-]+)>=([\d.]+)")
 
 
+class NotInstalledError(ExportError):
+    """Something that a job needs isn't installed, or too old; the message has the command that installs it."""
+
+
 def require_modules(modules: tuple[str, ...], *, job: str, extra: str) -> None:
     """Refuse a job whose packages are missing or too old, before it starts. Imports none of them.
 
@@ -44,17 +48,17 @@ def require_modules(modules: tuple[str, ...], *, job: str, extra: str) -> None:
         extra: the extra of pose-export that holds all of it.
 
     Raises:
-        ExportError: naming every missing package and the pip command for exactly those.
+        NotInstalledError: naming every missing package and the pip command for exactly those.
     """
     wanted = tuple(dict.fromkeys(modules))
     missing = [module for module in wanted if not _installed(module)]
     if missing:
         names = ", ".join(module.replace("_", "-") for module in missing)
-        raise ExportError(f"{job} needs packages that are not installed: {names}; {_way_out(missing, extra)}")
+        raise NotInstalledError(f"{job} needs packages that are not installed: {names}; {_way_out(missing, extra)}")
     old = {module: seen for module in wanted if (seen := _too_old(module))}
     if old:
         names = ", ".join(f"{REQUIREMENTS[module]} (installed: {seen})" for module, seen in old.items())
-        raise ExportError(f"{job} needs newer packages: {names}; {_way_out(list(old), extra)}")
+        raise NotInstalledError(f"{job} needs newer packages: {names}; {_way_out(list(old), extra)}")
 
 
 def what_is_missing(row: Format, *, int8: bool = False) -> str:
@@ -62,7 +66,7 @@ def what_is_missing(row: Format, *, int8: bool = False) -> str:
     needs = (*row.convert_needs, *(row.int8_needs if int8 else ()), *(() if row.why_not_run else row.run_needs))
     try:
         require_modules(needs, job=f"exporting to {row.name}", extra=row.extra)
-    except ExportError as error:
+    except NotInstalledError as error:
         return str(error)
     return ""
 

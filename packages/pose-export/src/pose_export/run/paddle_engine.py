@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,9 @@ class PaddleEngine:
     """
 
     def __init__(self, path: Path, *, threads: int) -> None:
-        from paddle import inference
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="No ccache found")  # nothing is compiled here
+            from paddle import inference
 
         self._source = str(path)
         settings = inference.Config(str(path / _MODEL), str(path / _WEIGHTS))

@@ -12,6 +12,7 @@ from pose_data import ExportError, ModelCard, Runtime
 
 from pose_export.card import settle_card
 from pose_export.options import RunOptions
+from pose_export.requirements import NotInstalledError
 from pose_export.run.channels_last import make_pixels, order_outputs, read_shapes
 from pose_export.run.file import FileRuntime
 from pose_export.run.piped import PipedNetwork
@@ -63,12 +64,13 @@ def check_node() -> str:
     """Say which versions of TF.js node would run; takes a second.
 
     Raises:
-        ExportError: node or one of its packages is missing.
+        NotInstalledError: node or one of its packages is missing.
     """
+    node = _find_node()
     try:
-        network = PipedNetwork([_find_node(), str(_SERVER)], source="TF.js")
+        network = PipedNetwork([node, str(_SERVER)], source="TF.js")
     except ExportError as error:
-        raise ExportError(
+        raise NotInstalledError(
             f"running tfjs files needs packages of node; run in the current folder: npm install {_PACKAGES} "
             f"(or name the folder that has them in NODE_PATH); {error}"
         ) from error
@@ -79,7 +81,7 @@ def check_node() -> str:
 def _find_node() -> str:
     node = shutil.which("node")
     if node is None:
-        raise ExportError(
+        raise NotInstalledError(
             "running tfjs files needs node 18 or later; it is not on the PATH; install it from nodejs.org"
         )
     return node

@@ -1,0 +1,64 @@
+"""What other people's runtimes write to stderr about themselves doesn't reach the user; all else does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from pose_cli.noise import without_noise
+
+NOISE = (
+    "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR",
+    "I0000 00:00:1795932234.364754    6044 port.cc:153] oneDNN custom operations are on.",
+    "W0000 00:00:1795932239.655647    6044 tf_tfl_flatbuffer_helpers.cc:364] Ignored output_format.",
+    "To enable the following instructions: AVX2 FMA, in other operations, rebuild TensorFlow with them.",
+    "fully_quantize: 0, inference_type: 6, input_inference_type: FLOAT32, output_inference_type: FLOAT32",
+    "INFO: Created TensorFlow Lite XNNPACK delegate for CPU.",
+)
+FAULTS = (
+    "E0000 00:00:1795932239.655647    6044 cuda_driver.cc:364] failed call to cuInit",
+    "F0000 00:00:1795932239.655647    6044 tensor.cc:10] Check failed",
+    "warning: something about a file of the user",
+    "Segmentation fault",
+)
+
+
+def run(body: str) -> subprocess.CompletedProcess[str]:
+    """Run some lines with the filter in a process of their own."""
+    lines = "".join(f"    {line}\n" for line in body.splitlines())
+    code = f"import os, sys, subprocess\nfrom pose_cli.noise import without_noise\nwith without_noise():\n{lines}"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("line", NOISE)
+def test_noise_is_dropped(line: str) -> None:
+    done = run(f"os.write(2, {line.encode()!r} + b'\\n')")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("line", FAULTS)
+def test_all_else_goes_through(line: str) -> None:
+    done = run(f"os.write(2, {line.encode()!r} + b'\\n')")
+    assert (done.returncode, done.stderr) == (0, line + "\n")
+
+
+def test_child_processes_are_filtered_and_python_is_not() -> None:
+    noise = NOISE[1]
+    child = f"import os; os.write(2, {(noise + chr(10) + 'of the child' + chr(10)).encode()!r})"
+    done = run(f"subprocess.run([sys.executable, '-c', {child!r}])\nprint({noise!r}, file=sys.stderr)")
+    assert sorted(done.stderr.splitlines()) == sorted(["of the child", noise])
+
+
+def test_an_error_is_shown_and_stderr_is_as_it_was_before() -> None:
+    done = run("before = sys.stderr\nraise ValueError('of the work')")
+    assert done.returncode == 1
+    assert done.stderr.endswith("ValueError: of the work\n")
+
+
+def test_a_stderr_of_ones_own_is_left_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    before = sys.stderr
+    with without_noise():
+        assert sys.stderr is before
+        print("seen", file=sys.stderr)
+    assert capsys.readouterr().err == "seen\n"
