@@ -169,14 +169,14 @@ def test_layers_are_listed_before_the_file_worst_first(run, weights, tmp_path) -
     assert len(rows) == 72
     assert figures == sorted(figures)
     assert {row[2] for row in rows if row[0] == "model.0.conv"} == {"with contract=heads only"}
-    assert {row[2] for row in rows if row[0] == "model.2.cv1.conv"} == {"yes"}
+    assert {row[2] for row in rows if row[0] == "model.4.cv1.conv"} == {"yes"}
     assert str(target) in outcome.out.splitlines()[-1]
 
 
 def test_layers_that_are_named_stay_in_float(run, weights, tmp_path) -> None:
     from pose_cli import Pose
 
-    kept = "model.2.cv1.conv, model.4.cv1.conv"
+    kept = "model.4.cv1.conv, model.4.cv2.conv"
     words = ("format=onnx", "int8=True", "force=True", f"output={tmp_path / 'a.onnx'}")
     assert f"left in float: {kept}" in run("export", weights, *words, f"keep_float={kept.replace(' ', '')}").err
     refused = run("export", weights, *words, "keep_float=model.2.cv1.cnv")

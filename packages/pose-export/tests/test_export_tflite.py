@@ -22,7 +22,7 @@ Exported = Callable[..., ExportResult]
 SelectTwoClasses = Callable[[str], tuple[list[Poses], list[Poses]]]
 AssertSamePeople = Callable[..., None]
 ExportInt8 = Callable[..., ExportResult]
-IN_8_BIT = 72 - 2 - 9  # convolutions of the n network without the first two and the last of each branch
+IN_8_BIT = 72 - 4 - 9  # convolutions of the n network without the earliest and the last of each branch
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,7 @@ _ADVICE = {
     "float16": "Try half=False",
     "int8": "Give calibration images like those that it will see, or keep layers in float with keep_float",
 }
+_ADVICE_AP = "Let the layers that suffer most go back to float with max_ap_drop=1, which allows one point of AP"
 
 
 class RefusedError(ExportError):
@@ -75,6 +76,11 @@ class Reference:
         self._measure_ap = measure_ap
         self._runs: dict[str, Run] = {}
         self._ap: float | None = None
+
+    @property
+    def measures_ap(self) -> bool:
+        """Whether AP is compared as well."""
+        return self._measure_ap is not None
 
     def compare(self, card: ModelCard, candidate: Runtime) -> Parity:
         """Run a file on the images and compare.
@@ -142,7 +148,7 @@ def judge(
     if misses and not force:
         raise RefusedError(
             f"{target}: the converted file must give what the network gives; {'; '.join(misses)}; "
-            f"nothing was written. {_advise(reference, card, row)}, or take it as it is with force=True"
+            f"nothing was written. {_advise(reference, card, row, max_ap_drop)}, or take it as it is with force=True"
         )
     return Verdict(_status(parity, misses, card), parity, misses)
 
@@ -162,10 +168,12 @@ def _key(card: ModelCard) -> str:
     return f"{card.imgsz} {card.batch} {card.dynamic} {card.contract}"
 
 
-def _advise(reference: Reference, card: ModelCard, row: Format) -> str:
+def _advise(reference: Reference, card: ModelCard, row: Format, max_ap_drop: float | None) -> str:
     """Say what may help: of what the format and the contract have."""
     if card.contract == "nms" and (words := _advise_conf(reference, card)):
         return words
+    if card.precision == "int8" and reference.measures_ap and max_ap_drop is None:
+        return _ADVICE_AP
     if card.precision in _ADVICE:
         return _ADVICE[card.precision]
     if card.contract == "nms":

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 LEAST_INPUT = -6.0  # of SiLU that gets a place of its own in 8 bit: below it SiLU is within 0.015 of 0
 _NETWORK = "/model."  # how tracing names what lies in `PoseNet.model`; the decode has other names
-_FIRST = re.compile(r"model\.[01]\.conv")
+_EARLY = re.compile(r"model\.([01]|2\.cv[12])\.conv")
 _LAST = re.compile(r"model\.\d+\.cv[234]\.\d+\.2")
 _CONVOLUTION = re.compile(r"/(.+)/Conv(?:/WithoutBiases)?")
 
@@ -43,18 +43,19 @@ def gives_rows(layer: str) -> bool:
     return _LAST.fullmatch(layer) is not None
 
 
-def reads_pixels(layer: str) -> bool:
-    """Whether a layer, by its name in the network, is one of the two that lie before all blocks.
+def is_early(layer: str) -> bool:
+    """Whether a layer, by its name in the network, is one of the two before all blocks, or at an end of the first.
 
-    By itself each of them loses more in 8 bit than nearly all others, for pixels have more contrast than features. That
-    the first layers and the last ones keep more bits is usual (Zhou et al., DoReFa-Net, arXiv:1606.06160, section 2.7).
+    By itself each of them loses more in 8 bit than nearly all others, for pixels have more contrast than features; in
+    float they cost no time. That the first layers and the last ones keep more bits is usual (Zhou et al.,
+    DoReFa-Net, arXiv:1606.06160, section 2.7).
     """
-    return _FIRST.fullmatch(layer) is not None
+    return _EARLY.fullmatch(layer) is not None
 
 
 def stays_float(layer: str) -> bool:
     """Whether a layer, by its name in the network, is left out of 8 bit where there is a choice."""
-    return reads_pixels(layer) or gives_rows(layer)
+    return is_early(layer) or gives_rows(layer)
 
 
 def may_be_in_8_bit(layer: str, contract: str) -> bool:

@@ -33,7 +33,7 @@ def quantise(model: onnx.ModelProto, options: ConvertOptions) -> onnx.ModelProto
 
     Weights get a scale per channel, activations one per tensor, measured on the calibration images; what goes into
     SiLU begins at LEAST_INPUT, for 8 bits are few and below it SiLU gives nearly nothing. The decode, with its
-    convolution over the bins of a distance, stays in float: pixels and scores share no scale. So do the first two
+    convolution over the bins of a distance, stays in float: pixels and scores share no scale. So do the earliest
     layers, and those that give what is decoded, but for the contract "heads".
 
     Args:
