@@ -2,7 +2,7 @@
 
 python benchmarks/train_speed.py loader OUTPUT        # augmented images per second and core, from files and from memory
 python benchmarks/train_speed.py loop OUTPUT          # images per second of the training loop and of the bare step
-python benchmarks/train_speed.py validation OUTPUT    # seconds of a validation and of the network alone
+python benchmarks/train_speed.py validation OUTPUT --images 5000   # seconds of a validation and of the network alone
 python benchmarks/train_speed.py memory OUTPUT        # largest memory of a run with a batch of 16
 python benchmarks/train_speed.py index OUTPUT         # seconds until 100,000 labelled images are known, twice
 
@@ -19,13 +19,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from pose_data import COCO_PERSON, ModelCard, PoseDataset, open_dataset, read_data_settings, write_people
-from pose_nn import TorchRuntime, build_network
+from pose_cli.models import shipped_weights
+from pose_data import COCO_PERSON, PoseDataset, open_dataset, read_data_settings, write_people
+from pose_nn import TorchRuntime, build_network, load_checkpoint
 from pose_train import TrainSettings, train, validate
 from pose_train.data import keep_images, open_run_data
 from pose_train.engine import make_engine
@@ -49,12 +51,12 @@ open_dataset(read_data_settings(folder / "data.yaml"), "train", cache_dir=folder
 """
 
 
-def drawn(output: Path) -> Path:
+def drawn(output: Path, val: int = VAL) -> Path:
     """Draw the data set once; return its YAML."""
-    data = output / "people" / "data.yaml"
+    data = output / f"people-{val}" / "data.yaml"
     if not data.is_file():
-        print(f"drawing {TRAIN + VAL} images of {SIZE} px", flush=True)
-        write_people(data.parent, train=TRAIN, val=VAL, size=SIZE)
+        print(f"drawing {TRAIN + val} images of {SIZE} px", flush=True)
+        write_people(data.parent, train=TRAIN, val=val, size=SIZE)
     return data
 
 
@@ -119,21 +121,20 @@ def learn_resident(learner: Learner, batch: object, steps: int) -> None:
         learner.learn(batch, progress)  # type: ignore[arg-type]
 
 
-def measure_validation(output: Path, turns: int) -> None:
-    """A whole validation, and the network alone on inputs of the same sizes."""
-    samples = open_dataset(read_data_settings(drawn(output)), "val")
+def measure_validation(output: Path, turns: int, images: int) -> None:
+    """A whole validation with the weights that come along, and the network alone on inputs of the same sizes."""
+    samples = open_dataset(read_data_settings(drawn(output, images)), "val")
     assert isinstance(samples, PoseDataset)
-    torch.manual_seed(0)
-    card = ModelCard(NETWORK, ("person",), COCO_PERSON, imgsz=(SIZE, SIZE))
-    runtime = TorchRuntime(build_network(NETWORK), card)
+    checkpoint = load_checkpoint(shipped_weights())
+    runtime = TorchRuntime(checkpoint.net, replace(checkpoint.card, imgsz=(SIZE, SIZE)))
     inputs = np.stack([samples[i].image for i in range(BATCH)])
     ratios = []
     for _ in range(turns):
         whole = seconds(lambda: validate(runtime, samples, batch=BATCH))
-        alone = seconds(lambda: [runtime(inputs) for _ in range(VAL // BATCH)])
+        alone = seconds(lambda: [runtime(inputs) for _ in range(images // BATCH)]) * images / (images // BATCH * BATCH)
         ratios.append(whole / alone)
         print(
-            f"{VAL} images: validation {whole:.2f} s, network alone {alone:.2f} s, ratio {whole / alone:.3f}",
+            f"{images} images: validation {whole:.2f} s, network alone {alone:.2f} s, ratio {whole / alone:.3f}",
             flush=True,
         )
     print(f"median ratio {statistics.median(ratios):.3f}")
@@ -200,7 +201,6 @@ def spread(values: list[float]) -> str:
 JOBS = {
     "loader": measure_loader,
     "loop": measure_loop,
-    "validation": measure_validation,
     "memory": measure_memory,
     "index": measure_index,
 }
@@ -208,13 +208,18 @@ JOBS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("job", choices=tuple(JOBS))
+    parser.add_argument("job", choices=(*JOBS, "validation"))
     parser.add_argument("output", type=Path)
     parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--images", type=int, default=VAL, help="of the validation")
     chosen = parser.parse_args()
     cv2.setNumThreads(1)
     print(f"{os.cpu_count()} cores, torch {torch.__version__}, OpenCV {cv2.__version__}")
-    JOBS[chosen.job](chosen.output.resolve(), chosen.turns)
+    output = chosen.output.resolve()
+    if chosen.job == "validation":
+        measure_validation(output, chosen.turns, chosen.images)
+    else:
+        JOBS[chosen.job](output, chosen.turns)
 
 
 if __name__ == "__main__":
