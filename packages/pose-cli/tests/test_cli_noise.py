@@ -10,6 +10,7 @@ from pose_cli.noise import without_noise
 
 NOISE = (
     "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR",
+    "2026-01-30 22:44:42.456316: I tensorflow/core/util/port.cc:153] oneDNN custom operations are on.",
     "I0000 00:00:1795932234.364754    6044 port.cc:153] oneDNN custom operations are on.",
     "W0000 00:00:1795932239.655647    6044 tf_tfl_flatbuffer_helpers.cc:364] Ignored output_format.",
     "To enable the following instructions: AVX2 FMA, in other operations, rebuild TensorFlow with them.",
@@ -19,15 +20,16 @@ NOISE = (
 FAULTS = (
     "E0000 00:00:1795932239.655647    6044 cuda_driver.cc:364] failed call to cuInit",
     "F0000 00:00:1795932239.655647    6044 tensor.cc:10] Check failed",
+    "W0000 00:00:1795932239.655647    6044 cpu_allocator_impl.cc:82] Allocation exceeds 10% of free system memory.",
     "warning: something about a file of the user",
-    "Segmentation fault",
 )
 
 
-def run(body: str) -> subprocess.CompletedProcess[str]:
+def run(body: str, after: str = "") -> subprocess.CompletedProcess[str]:
     """Run some lines with the filter in a process of their own."""
     lines = "".join(f"    {line}\n" for line in body.splitlines())
-    code = f"import os, sys, subprocess\nfrom pose_cli.noise import without_noise\nwith without_noise():\n{lines}"
+    start = "import os, sys, subprocess\nfrom pose_cli.noise import without_noise\n"
+    code = f"{start}with without_noise():\n{lines}{after}"
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 
@@ -41,6 +43,37 @@ def test_noise_is_dropped(line: str) -> None:
 def test_all_else_goes_through(line: str) -> None:
     done = run(f"os.write(2, {line.encode()!r} + b'\\n')")
     assert (done.returncode, done.stderr) == (0, line + "\n")
+
+
+@pytest.mark.parametrize("end", ["os._exit(3)", "os.abort()"])
+def test_last_words_of_a_process_that_ends_at_once_are_shown(end: str) -> None:
+    done = run(f"os.write(2, b'last words\\n')\n{end}")
+    assert done.returncode != 0
+    assert done.stderr == "last words\n"
+
+
+def test_native_code_that_keeps_python_waiting_can_say_much() -> None:
+    line = b"all operations of a graph\\n"
+    done = run(f"import ctypes\nctypes.PyDLL(None).write(2, b'{line.decode()}' * 20000, 26 * 20000)")
+    assert (done.returncode, len(done.stderr)) == (0, 26 * 20000)
+
+
+def test_what_was_made_inside_can_log_afterwards() -> None:
+    done = run("import logging\nlogging.getLogger().addHandler(logging.StreamHandler())", "logging.warning('later')")
+    assert (done.returncode, done.stderr) == (0, "later\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "seen"), [(["predict"], False), (["-v", "predict"], True), (["info"], True)], ids=lambda case: str(case)
+)
+def test_commands_that_run_files_are_filtered(words: list[str], seen: bool) -> None:
+    code = (
+        "import os, sys\nfrom pose_cli import main\n"
+        f"main._run = lambda given: os.write(2, {NOISE[2].encode() + chr(10).encode()!r}) * 0\n"
+        f"sys.exit(main.main({words!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, NOISE[2] + "\n" if seen else "")
 
 
 def test_child_processes_are_filtered_and_python_is_not() -> None:

@@ -121,6 +121,13 @@ def test_a_refusal_for_lost_ap_says_what_brings_it_back(export_8: Export8) -> No
 
 
 @needs_onnx
+def test_a_refusal_with_ap_kept_asks_for_other_images(export_8: Export8, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(BOUNDS, "int8", replace(BOUNDS["int8"], box_mean=0.0))
+    with pytest.raises(ExportError, match=r"Give calibration images like .*, or keep layers in float with keep_float"):
+        export_8(measure_ap=lambda _: 0.61)
+
+
+@needs_onnx
 def test_a_layer_that_the_network_lacks_is_refused(export_8: Export8) -> None:
     with pytest.raises(
         ExportError, match=r"keep_float must name conv.*got 'model\.0\.cnv'; did you mean 'model\.0\.conv'"

@@ -9,14 +9,14 @@ import pytest
 from numpy.typing import NDArray
 from pose_data import ModelCard, Poses
 from pose_export import find_misses
-from pose_export.parity import Parity, Run, compare_runs
+from pose_export.parity import LargestDifferences, Parity, Run, compare_runs
 
+SAME = LargestDifferences((64, 16, 4), box=0.0, score=0.0)
 PERFECT = Parity(
     images=1,
     anchors=1,
-    box_maxima=(0.0,),
+    largest=(SAME,),
     box_mean=0.0,
-    score_maxima=(0.0,),
     score_mean=0.0,
     class_scores_within=1.0,
     keypoint_scores_within=1.0,
@@ -185,8 +185,8 @@ def test_keypoints_without_scores_are_compared_too(card: ModelCard) -> None:
 @pytest.mark.parametrize(
     ("parity", "words"),
     [
-        (replace(PERFECT, box_maxima=(3.217,)), r"boxes differ by up to 3\.22 px \(at most 0\.1\)"),
-        (replace(PERFECT, score_maxima=(0.5,)), r"scores differ by up to 0\.5 \(at most 0\.001\)"),
+        (replace(PERFECT, largest=(replace(SAME, box=3.217),)), r"boxes differ by up to 3\.22 px \(at most 0\.1\)"),
+        (replace(PERFECT, largest=(replace(SAME, score=0.5),)), r"scores differ by up to 0\.5 \(at most 0\.001\)"),
         (replace(PERFECT, score_mean=0.02), r"scores differ by 0\.02 on average \(at most 0\.0001\)"),
         (replace(PERFECT, class_scores_within=0.9), r"class scores within 0\.25 are 90\.00% \(at least 100\.0%\)"),
         (replace(PERFECT, keypoint_scores_within=0.5), r"keypoint scores within 0\.25 are 50\.00%"),
@@ -202,19 +202,39 @@ def test_missed_bound_is_named_with_both_figures(parity: Parity, words: str) -> 
     assert __import__("re").search(words, miss)
 
 
+def largest(*scores: float, boxes: float = 0.0, cells: tuple[int, ...] = SAME.cells) -> tuple[LargestDifferences, ...]:
+    """An image for each score."""
+    return tuple(LargestDifferences(cells, box=boxes * score, score=score) for score in scores)
+
+
 @pytest.mark.parametrize(("images", "bad", "refused"), [(7, 1, True), (8, 1, False), (15, 2, True), (16, 2, False)])
 def test_in_8_bit_one_image_of_eight_may_differ_by_more(images: int, bad: int, refused: bool) -> None:
     scores = (0.6,) * bad + (0.3,) * (images - bad)
-    parity = replace(PERFECT, images=images, score_maxima=scores, box_maxima=(0.0,) * images)
+    parity = replace(PERFECT, largest=largest(*scores))
     assert bool(find_misses(parity, "int8")) == refused
     assert find_misses(parity, "float16")
-    boxes = replace(parity, score_maxima=(0.0,) * images, box_maxima=tuple(200 * score for score in scores))
+    boxes = replace(PERFECT, largest=tuple(replace(image, score=0.0) for image in largest(*scores, boxes=200)))
     assert bool(find_misses(boxes, "int8")) == refused
 
 
 def test_a_miss_says_that_images_were_spared() -> None:
-    parity = replace(PERFECT, images=8, score_maxima=(0.9, 0.8, *(0.1,) * 6), box_maxima=(0.0,) * 8)
+    parity = replace(PERFECT, largest=largest(0.9, 0.8, *(0.1,) * 6))
     assert find_misses(parity, "int8") == ("scores differ by up to 0.8, in all images but 1 (at most 0.5)",)
+
+
+def test_an_image_of_another_size_is_not_spared() -> None:
+    parity = replace(PERFECT, largest=(*largest(*(0.1,) * 16), *largest(0.9, cells=(128, 32, 8))))
+    assert find_misses(parity, "int8") == ("scores differ by up to 0.9, in all images but 2 (at most 0.5)",)
+    two = replace(PERFECT, largest=(*parity.largest, *largest(0.1, cells=(128, 32, 8))))
+    assert find_misses(two, "int8") == ()
+
+
+def test_images_with_nobody_in_them_spare_none(card: ModelCard, planted: NDArray[np.float32]) -> None:
+    nobody = replace(card, contract="nms")
+    empty = np.zeros((1, 4, planted.shape[1]), np.float32)
+    found = Run((*empty,) * 16, (person(),) * 16, ((64, 16, 4),) * 16)
+    expected = Run(tuple(np.repeat(planted.transpose(0, 2, 1), 16, axis=0)), found.poses, found.cells)
+    assert compare_runs(expected, found, nobody).left_out == 0
 
 
 def test_largest_differences_are_those_of_each_image(card: ModelCard, planted: NDArray[np.float32]) -> None:
@@ -223,13 +243,18 @@ def test_largest_differences_are_those_of_each_image(card: ModelCard, planted: N
     both = [np.concatenate([a, b]) for a, b in ((planted, planted), (planted, moved))]
     runs = [Run(tuple(rows.transpose(0, 2, 1)), (person(), person()), ((64, 16, 4),) * 2) for rows in both]
     parity = compare_runs(*runs, card)
-    assert parity.box_maxima == pytest.approx((0.0, 3.0))
-    assert parity.score_maxima == (0.0, 0.0)
+    assert [image.box for image in parity.largest] == pytest.approx([0.0, 3.0])
+    assert [image.score for image in parity.largest] == [0.0, 0.0]
     assert parity.box_max == pytest.approx(3.0)
 
 
 def test_figures_fit_in_one_line() -> None:
-    text = replace(PERFECT, box_maxima=(0.000123,), ap=0.5, ap_expected=0.5).to_text()
+    text = replace(PERFECT, largest=(replace(SAME, box=0.000123),), ap=0.5, ap_expected=0.5).to_text()
     assert "boxes 0.00012 px at most" in text
     assert "AP 0.5000" in text
     assert "\n" not in text
+
+
+def test_figures_say_what_most_images_keep() -> None:
+    text = replace(PERFECT, images=8, largest=largest(0.7, *(0.2,) * 7, boxes=100)).to_text()
+    assert "boxes 70 px at most, 0 on average (20 at most in all images but 1); scores 0.7 at most" in text

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 from pose_data import ExportError
-from pose_export.run.piped import PipedNetwork
+from pose_export.run.piped import MissingPackageError, PipedNetwork
 
 HEADER = 'print(\'{"input": [1, 2], "outputs": {"double": [2], "first": [1]}}\', flush=True)'
 DOUBLE = f"""
@@ -43,6 +43,14 @@ def test_process_ends_with_its_network() -> None:
 def test_program_says_why_it_cannot_run_the_file() -> None:
     with pytest.raises(ExportError, match=r"best_web_model: can't be run: no such operation; export it again"):
         start('print(\'{"error": "no such operation"}\')')
+
+
+def test_program_that_lacks_a_package_is_told_from_one_that_fails() -> None:
+    with pytest.raises(MissingPackageError, match=r"^Cannot find module 'tfjs'$"):
+        start('print(\'{"error": "Cannot find module \\\'tfjs\\\'", "missing": true}\')')
+    with pytest.raises(ExportError) as refused:
+        start('print(\'{"error": "no memory for WebAssembly", "missing": false}\')')
+    assert not isinstance(refused.value, MissingPackageError)
 
 
 def test_program_that_dies_at_the_start_is_quoted() -> None:

@@ -139,7 +139,7 @@ def test_people_of_each_class_are_selected_by_themselves(
     assert_same_people(found, expected)
 
 
-@pytest.mark.parametrize("contract", ["raw", "nms"])
+@pytest.mark.parametrize("contract", ["raw", "rows", "nms"])
 def test_nothing_of_the_decode_is_in_eight_bits(contract: str, export_int8: ExportInt8) -> None:
     tensors = tensors_of(export_int8("tflite", contract=contract).path)
     decode = {np.dtype(entry["dtype"]).name for entry in tensors if entry["name"].startswith("decode/")}
@@ -236,6 +236,27 @@ def test_what_follows_a_layer_in_float_is_in_float_too(export_int8: ExportInt8) 
     kinds = {tensor.name.decode(): tensor.type for tensor in graph.tensors}
     activated = {kinds[name] for name in kinds if name.startswith("model.2/cv1/act/")}
     assert activated == {schema.TensorType.FLOAT32}
+
+
+def test_the_worst_layers_of_a_file_of_integers_can_go_back_to_float(
+    net: PoseNet, card: ModelCard, noise: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    from pose_export.convert.sensitivity import compare_layers
+
+    figures = iter([0.9, 0.5, 0.895])  # the network's; then all in 8 bit, and two kept
+    result = export(
+        (net, card),
+        format="tflite",
+        output=tmp_path / "best.tflite",
+        int8=True,
+        contract="normalised",
+        calibration=list(noise),
+        images=list(noise),
+        measure_ap=lambda _: next(figures),
+        max_ap_drop=1.0,
+    )
+    worst = [error.name for error in compare_layers(net, np.stack([*noise]))[:2]]
+    assert result.card.facts["float_layers"].split(", ") == worst
 
 
 def test_edge_tpu_file_is_of_integers_that_it_calculates_with(export_int8: ExportInt8) -> None:

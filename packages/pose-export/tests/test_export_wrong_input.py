@@ -42,6 +42,10 @@ WrongCall = Callable[[Path], dict[str, object]]
         (lambda folder: {"output": folder / "a.onnx", "nms": True, "conf": "x"}, r"conf must be a number from 0 to 1"),
         (lambda folder: {"output": folder / "a.onnx", "format": 3}, r"format must be one of .*; got '3'"),
         (
+            lambda folder: {"format": "coreml", "output": folder / "a.mlpackage", "int8": True, "keep_float": ["x"]},
+            r"format 'coreml' takes the options .*; got 'keep_float'; leave it out",
+        ),
+        (
             lambda folder: {"output": folder / "a.onnx", "keep_float": ["x"]},
             r"keep_float must come with int8=True; got it",
         ),

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
+import subprocess
 import sys
-import threading
+import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, redirect_stderr, suppress
+from pathlib import Path
 
 _STDERR = 2
-# Lines that say nothing about what the user does. All others go through, whatever their source.
-_NOISE = re.compile(
-    rb"WARNING: All log messages before absl::InitializeLog"
-    rb"|[IW]\d{4} [\d:.]+ +\d+ [\w.]+:\d+\] "  # information and warnings of absl, with time and place
-    rb"|To enable the following instructions:"  # the second line of one of them
-    rb"|fully_quantize: "
-    rb"|INFO: Created TensorFlow Lite \w+ delegate"
-)
+_FILTER = Path(__file__).with_name("noise_filter.py")
+_WAIT = 1.0  # seconds that the last lines get
 
 
 @contextmanager
@@ -26,23 +21,34 @@ def without_noise() -> Iterator[None]:
 
     `sys.stderr` goes where it went before, past the filter. Does nothing where it is something else than descriptor 2.
     """
-    if not _is_standard_error():
+    process = _start_filter() if _is_standard_error() else None
+    if process is None or process.stdin is None:
         yield
         return
-    shown, encoding, errors = os.dup(_STDERR), sys.stderr.encoding, sys.stderr.errors
-    source, sink = os.pipe()
-    os.dup2(sink, _STDERR)
-    os.close(sink)
-    reader = threading.Thread(target=_pass_on, args=(source, shown), daemon=True)
-    reader.start()
+    shown = os.dup(_STDERR)
+    # What keeps this stream, such as a handler of logging, can use it after the end.
+    past = open(shown, "w", 1, encoding=sys.stderr.encoding, errors=sys.stderr.errors, closefd=False)  # noqa: SIM115
+    weakref.finalize(past, os.close, shown).atexit = False
+    os.dup2(process.stdin.fileno(), _STDERR)
+    process.stdin.close()
     try:
-        with open(shown, "w", 1, encoding=encoding, errors=errors, closefd=False) as past, redirect_stderr(past):
+        with redirect_stderr(past):
             yield
     finally:
-        os.dup2(shown, _STDERR)  # closes the pipe, unless a child that goes on has it
-        reader.join(timeout=1)
-        if not reader.is_alive():
-            os.close(shown)
+        os.dup2(shown, _STDERR)
+        with suppress(subprocess.TimeoutExpired):  # a child that goes on has the pipe; the filter stays for it
+            process.wait(_WAIT)
+
+
+def _start_filter() -> subprocess.Popen[bytes] | None:
+    """Start the filter; None where no Python can be started."""
+    if not sys.executable or hasattr(sys, "frozen"):
+        return None
+    command = [sys.executable, "-I", "-S", str(_FILTER)]
+    try:
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
+    except OSError:  # no process or memory left for it
+        return None
 
 
 def _is_standard_error() -> bool:
@@ -50,10 +56,3 @@ def _is_standard_error() -> bool:
         return sys.stderr.fileno() == _STDERR
     except (AttributeError, OSError, ValueError):  # no stderr, as in a windowed program, or a test's own
         return False
-
-
-def _pass_on(source: int, target: int) -> None:
-    with open(source, "rb") as lines:
-        for line in lines:
-            if not _NOISE.match(line):
-                os.write(target, line)

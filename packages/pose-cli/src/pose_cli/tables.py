@@ -33,7 +33,7 @@ def layers_table(errors: Sequence[LayerError]) -> Table:
     table = Table("layer", "signal to noise, dB", "in 8 bit", title="one layer in 8 bit", title_justify="left")
     table.columns[1].justify = "right"
     for error in errors:
-        in_8_bit = "with contract=heads only" if error.stays_float else "yes"
+        in_8_bit = "with contract=heads, in TFLite also normalised" if error.stays_float else "yes"
         table.add_row(error.name, f"{error.signal_to_noise:.1f}", in_8_bit)
     return table
 

@@ -12,10 +12,10 @@ class Bounds:
     """What a file must keep.
 
     Args:
-        spared: one image of so many may miss the two largest differences that follow; 0 where none may.
-        box_max: largest difference of a box's corner in an image, input pixels.
+        spares: whether one image of eight may miss `box_max` and `score_max`; of each size one must keep them.
+        box_max: largest difference of a box's corner, input pixels.
         box_mean: mean difference of a box's corner, input pixels.
-        score_max: largest difference of a score in an image.
+        score_max: largest difference of a score.
         score_mean: mean difference of a score.
         class_scores: least share of class scores that differ by at most 0.25.
         keypoint_scores: the same of keypoint scores.
@@ -27,7 +27,7 @@ class Bounds:
         ap_drop: most AP that may be lost, 0 to 1.
     """
 
-    spared: int
+    spares: bool
     box_max: float
     box_mean: float
     score_max: float
@@ -58,7 +58,7 @@ class Bounds:
 # of eight images is spared; of fewer, none.
 BOUNDS = {
     "float32": Bounds(
-        spared=0,
+        spares=False,
         box_max=0.1,
         box_mean=0.01,
         score_max=1e-3,
@@ -73,7 +73,7 @@ BOUNDS = {
         ap_drop=0.001,
     ),
     "float16": Bounds(
-        spared=0,
+        spares=False,
         box_max=4.0,
         box_mean=0.1,
         score_max=0.02,
@@ -88,7 +88,7 @@ BOUNDS = {
         ap_drop=0.005,
     ),
     "int8": Bounds(
-        spared=8,
+        spares=True,
         box_max=96.0,
         box_mean=4.0,
         score_max=0.5,
@@ -105,6 +105,11 @@ BOUNDS = {
 }
 
 
+def loses_ap(parity: Parity, precision: str) -> bool:
+    """Whether a file loses more AP than its precision may."""
+    return parity.ap_drop > BOUNDS[precision].ap_drop
+
+
 def find_misses(parity: Parity, precision: str, *, max_ap_drop: float | None = None) -> tuple[str, ...]:
     """Say which bounds a file misses, with its figure and the bound; empty when it misses none.
 
@@ -115,12 +120,13 @@ def find_misses(parity: Parity, precision: str, *, max_ap_drop: float | None = N
     bounds = BOUNDS[precision]
     if max_ap_drop is not None:
         bounds = replace(bounds, ap_drop=max_ap_drop)
-    spared = parity.images // bounds.spared if bounds.spared else 0
-    but = f", in all images but {spared}" if spared else ""
+    most = bounds.spares and parity.left_out > 0
+    but = f", in all images but {parity.left_out}" if most else ""
+    box, score = (parity.box_most, parity.score_most) if most else (parity.box_max, parity.score_max)
     upper = (
-        (f"boxes differ by up to {{:.3g}} px{but}", _largest_but(parity.box_maxima, spared), bounds.box_max),
+        (f"boxes differ by up to {{:.3g}} px{but}", box, bounds.box_max),
         ("boxes differ by {:.3g} px on average", parity.box_mean, bounds.box_mean),
-        (f"scores differ by up to {{:.3g}}{but}", _largest_but(parity.score_maxima, spared), bounds.score_max),
+        (f"scores differ by up to {{:.3g}}{but}", score, bounds.score_max),
         ("scores differ by {:.3g} on average", parity.score_mean, bounds.score_mean),
         ("coordinates differ by up to {:.3g} of the largest", parity.everywhere, bounds.everywhere),
         ("AP drops by {:.4f}", parity.ap_drop, bounds.ap_drop),
@@ -137,8 +143,3 @@ def find_misses(parity: Parity, precision: str, *, max_ap_drop: float | None = N
         *(f"{text.format(figure)} (at most {bound:g})" for text, figure, bound in upper if not figure <= bound),
         *(f"{text.format(figure)} (at least {bound:.1%})" for text, figure, bound in lower if not figure >= bound),
     )
-
-
-def _largest_but(maxima: tuple[float, ...], spared: int) -> float:
-    """The largest of what was measured per image, without the worst images that are spared."""
-    return sorted(maxima)[-1 - spared]

@@ -152,7 +152,7 @@ def export(
     notes: tuple[str, ...] = (f"{target} was there before and is replaced",) if stamp else ()
     tell("reading the checkpoint")
     source = read_source(checkpoint)
-    _check_kept(options, source.net)
+    _check_kept(options, source.net, row)
     size = check_imgsz(source.card.imgsz if imgsz is None else imgsz, stride=source.card.stride)
     check_conf(options, anchors=count_anchors(size, stride=source.card.stride))
     images_8_bit = gather_calibration(calibration, size, tell=tell) if int8 else None
@@ -210,12 +210,14 @@ class _Job:
         return (f"{self.target} was written by somebody else while this export was at work, and is replaced",)
 
     def run_until(self, options: ConvertOptions, max_ap_drop: float) -> _Done:
-        """Leave more and more of the worst layers in float until little enough AP is lost."""
+        """Leave more and more of the worst layers in float until little enough AP is lost; where the format can."""
         from pose_export.convert.layers import may_be_in_8_bit
         from pose_export.convert.sensitivity import compare_layers
 
         worst: tuple[str, ...] = ()
         count, most, drop = 0, 0, max_ap_drop / 100
+        if "keep_float" not in self.row.options:
+            return self.run(options, force=False, max_ap_drop=drop)
         while True:
             try:
                 kept = (*options.keep_float, *worst[:count])
@@ -227,7 +229,11 @@ class _Job:
                 self.tell("measuring what each layer suffers from 8 bit")
                 assert options.calibration is not None
                 errors = compare_layers(self.source.net, options.calibration)
-                worst = tuple(error.name for error in errors if may_be_in_8_bit(error.name, options.contract))
+                worst = tuple(
+                    error.name
+                    for error in errors
+                    if may_be_in_8_bit(error.name, options.contract, all_int8=self.row.all_int8)
+                )
                 most = int(MOST_KEPT * len(worst))
             count = min(2 * count or FIRST_KEPT, most)
             self.tell(f"keeping the {count} worst layers in float")
@@ -309,7 +315,7 @@ def _list_kept(keep_float: Sequence[str]) -> tuple[str, ...]:
     return tuple(keep_float)
 
 
-def _check_kept(options: ConvertOptions, net: PoseNet) -> None:
+def _check_kept(options: ConvertOptions, net: PoseNet, row: Format) -> None:
     if not options.keep_float:
         return
     from pose_export.convert.layers import may_be_in_8_bit
@@ -321,7 +327,8 @@ def _check_kept(options: ConvertOptions, net: PoseNet) -> None:
             near = nearest_key(name, known)
             hint = f"did you mean '{near}'?" if near else f"the first is called '{next(iter(known))}'"
             raise ExportError(f"keep_float must name convolutions of the network; got '{name}'; {hint}")
-    if options.int8 and not any(may_be_in_8_bit(name, options.contract) for name in known.keys() - options.keep_float):
+    others = known.keys() - options.keep_float
+    if not any(may_be_in_8_bit(name, options.contract, all_int8=row.all_int8) for name in others):
         raise ExportError("int8 must have layers to put into 8 bit; got all of them in keep_float; leave some out")
 
 

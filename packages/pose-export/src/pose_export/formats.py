@@ -42,6 +42,7 @@ class Format:
         parts: files that a folder of this format always has; empty for formats of one file.
         int8_needs: modules that a conversion to 8 bit imports besides.
         int8_only: whether its files are always of 8 bit.
+        all_int8: contracts whose files of 8 bit have no layer in float but those that are to stay there.
         platforms: where its runtime runs, as `sys.platform` says it; everywhere when empty.
         not_run: why its runtime runs nowhere else.
         beside: what is added to a file's name for the card that lies beside it; "" when the card is inside.
@@ -65,6 +66,7 @@ class Format:
     parts: tuple[str, ...] = ()
     int8_needs: tuple[str, ...] = ()
     int8_only: bool = False
+    all_int8: tuple[str, ...] = ("heads",)
     platforms: tuple[str, ...] = ()
     not_run: str = ""
     beside: str = ""
@@ -108,7 +110,7 @@ FORMATS: tuple[Format, ...] = (
         name="onnx",
         suffix=".onnx",
         title="ONNX, for ONNX Runtime, OpenCV and most other tools",
-        options=("imgsz", "dynamic", "batch", "half", "int8", "opset", "simplify", "contract"),
+        options=("imgsz", "dynamic", "batch", "half", "int8", "keep_float", "opset", "simplify", "contract"),
         run_options=("threads", "providers", "card"),
         converter="pose_export.convert.onnx",
         runtime="pose_export.run.onnxruntime",
@@ -138,7 +140,7 @@ FORMATS: tuple[Format, ...] = (
         name="openvino",
         suffix="_openvino_model",
         title="OpenVINO, for CPUs, GPUs and NPUs of Intel",
-        options=("imgsz", "dynamic", "batch", "half", "int8", "contract"),
+        options=("imgsz", "dynamic", "batch", "half", "int8", "keep_float", "contract"),
         run_options=("threads", "device", "card"),
         converter="pose_export.convert.openvino",
         runtime="pose_export.run.openvino",
@@ -154,7 +156,7 @@ FORMATS: tuple[Format, ...] = (
         name="engine",
         suffix=".engine",
         title="TensorRT, for the very GPU that it is built on",
-        options=("imgsz", "dynamic", "batch", "half", "int8", "simplify", "workspace", "contract"),
+        options=("imgsz", "dynamic", "batch", "half", "int8", "keep_float", "simplify", "workspace", "contract"),
         run_options=("device", "card"),
         converter="pose_export.convert.engine",
         runtime="pose_export.run.engine",
@@ -235,7 +237,7 @@ FORMATS: tuple[Format, ...] = (
         name="tflite",
         suffix=".tflite",
         title="TFLite, for Android, Raspberry Pi and microcontrollers with Linux",
-        options=("imgsz", "batch", "half", "int8", "contract"),
+        options=("imgsz", "batch", "half", "int8", "keep_float", "contract"),
         run_options=("threads", "card"),
         converter="pose_export.convert.tflite",
         runtime="pose_export.run.litert",
@@ -244,6 +246,7 @@ FORMATS: tuple[Format, ...] = (
         convert_needs=("pose_nn", "torch", "onnx", "onnxslim", "tensorflow"),
         run_needs=("ai_edge_litert",),
         contracts=("raw", "nms", "rows", "normalised", "heads"),
+        all_int8=("heads", "normalised"),
         on_cpu=True,
     ),
     Format(
@@ -260,6 +263,7 @@ FORMATS: tuple[Format, ...] = (
         run_needs=("ai_edge_litert",),
         contracts=("heads", "normalised"),
         int8_only=True,
+        all_int8=("heads", "normalised"),
         on_cpu=True,
     ),
     Format(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pose_data import ExportError, ModelCard, Predictor, Runtime
 
-from pose_export.bounds import find_misses
+from pose_export.bounds import find_misses, loses_ap
 from pose_export.formats import Format
 from pose_export.options import RunOptions, count_candidates
 from pose_export.parity import Parity, Run, compare_runs, run_images
@@ -23,10 +23,9 @@ if TYPE_CHECKING:
 GATE_IMAGES = 4  # drawn, when the caller gives none
 GATE_SEED = 20
 _GRAPH_ADVICE = {"opset": "another opset", "simplify": "simplify=False"}
-_ADVICE = {
-    "float16": "Try half=False",
-    "int8": "Give calibration images like those that it will see, or keep layers in float with keep_float",
-}
+_ADVICE_HALF = "Try half=False"
+_ADVICE_8_BIT = "Give calibration images like those that it will see"
+_ADVICE_KEEP = ", or keep layers in float with keep_float"
 _ADVICE_AP = "Let the layers that suffer most go back to float with max_ap_drop=1, which allows one point of AP"
 
 
@@ -76,11 +75,6 @@ class Reference:
         self._measure_ap = measure_ap
         self._runs: dict[str, Run] = {}
         self._ap: float | None = None
-
-    @property
-    def measures_ap(self) -> bool:
-        """Whether AP is compared as well."""
-        return self._measure_ap is not None
 
     def compare(self, card: ModelCard, candidate: Runtime) -> Parity:
         """Run a file on the images and compare.
@@ -146,9 +140,10 @@ def judge(
     parity = reference.compare(card, row.load_runtime_module().open_runtime(path, RunOptions()))
     misses = find_misses(parity, card.precision, max_ap_drop=max_ap_drop)
     if misses and not force:
+        drops = max_ap_drop is None and loses_ap(parity, card.precision)
         raise RefusedError(
             f"{target}: the converted file must give what the network gives; {'; '.join(misses)}; "
-            f"nothing was written. {_advise(reference, card, row, max_ap_drop)}, or take it as it is with force=True"
+            f"nothing was written. {_advise(reference, card, row, drops=drops)}, or take it as it is with force=True"
         )
     return Verdict(_status(parity, misses, card), parity, misses)
 
@@ -168,14 +163,17 @@ def _key(card: ModelCard) -> str:
     return f"{card.imgsz} {card.batch} {card.dynamic} {card.contract}"
 
 
-def _advise(reference: Reference, card: ModelCard, row: Format, max_ap_drop: float | None) -> str:
-    """Say what may help: of what the format and the contract have."""
+def _advise(reference: Reference, card: ModelCard, row: Format, *, drops: bool) -> str:
+    """Say what may help: of what the format and the contract have, and against lost AP where that is missed."""
     if card.contract == "nms" and (words := _advise_conf(reference, card)):
         return words
-    if card.precision == "int8" and reference.measures_ap and max_ap_drop is None:
+    keeps = "keep_float" in row.options
+    if card.precision == "int8" and keeps and drops:
         return _ADVICE_AP
-    if card.precision in _ADVICE:
-        return _ADVICE[card.precision]
+    if card.precision == "int8":
+        return _ADVICE_8_BIT + (_ADVICE_KEEP if keeps else "")
+    if card.precision == "float16":
+        return _ADVICE_HALF
     if card.contract == "nms":
         return "Try contract='rows' and select outside"
     graph = [words for option, words in _GRAPH_ADVICE.items() if option in row.options]

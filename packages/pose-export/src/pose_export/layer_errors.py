@@ -28,7 +28,7 @@ class LayerError:
     Args:
         name: of the layer, such as "model.2.cv1.conv", as `keep_float` of `export` takes it.
         signal_to_noise: of the outputs of the head, in dB; the less, the worse.
-        stays_float: whether it is left in float anyway, unless the contract is "heads".
+        stays_float: whether it is left in float anyway, unless the contract is "heads", or in TFLite "normalised".
     """
 
     name: str

@@ -26,6 +26,18 @@ _NUMBERS = (
 # 172 above 0.25, or more than 565 above 0.1, in a network that had never seen a photo and was sure of little.
 CANDIDATES, MOST_CANDIDATES = 512, 1024
 USUAL_CONF, LEAST_CONF = 0.25, 0.1
+_OF_FORMATS = (  # options that a format may lack
+    "dynamic",
+    "batch",
+    "opset",
+    "half",
+    "int8",
+    "keep_float",
+    "simplify",
+    "optimize",
+    "workspace",
+    "contract",
+)
 
 
 @dataclass(frozen=True)
@@ -92,11 +104,7 @@ class ConvertOptions:
 
     def given(self) -> tuple[str, ...]:
         """Names of the options that differ from their defaults and that a format may lack."""
-        return tuple(
-            name
-            for name in ("dynamic", "batch", "opset", "half", "int8", "simplify", "optimize", "workspace", "contract")
-            if getattr(self, name) != getattr(ConvertOptions, name)
-        )
+        return tuple(name for name in _OF_FORMATS if getattr(self, name) != getattr(ConvertOptions, name))
 
 
 @dataclass(frozen=True)

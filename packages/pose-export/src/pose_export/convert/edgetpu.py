@@ -81,9 +81,7 @@ def check_operations(path: Path) -> Counter[str]:
     if strange := sorted(set(found) - OPERATIONS):
         raise ExportError(f"{path}: the Edge TPU has no {', '.join(strange)}; export it with contract='heads'")
     if strange := sorted(types - TYPES):
-        raise ExportError(
-            f"{path}: the Edge TPU calculates in integers; got {', '.join(strange)}; leave keep_float out"
-        )
+        raise ExportError(f"{path}: the Edge TPU calculates in integers; got {', '.join(strange)}; export it again")
     return found
 
 

@@ -20,7 +20,7 @@ from pose_export.run.channels_last import make_pixels
 
 Samples = Callable[[], Iterator[dict[str, NDArray[np.float32]]]]
 
-_DECODED = ("raw", "nms")  # contracts that are decoded in float
+_DECODED = ("raw", "nms", "rows")  # contracts that are decoded in float
 # Kinds of operations that stay in float where the decode does: SiLU, whose sigmoid in 8 bit costs nearly as much as all
 # convolutions, and what has several results and can't be named.
 _FLOAT_KINDS = ("LOGISTIC", "MUL", "TOPK_V2")
@@ -29,10 +29,10 @@ _FLOAT_KINDS = ("LOGISTIC", "MUL", "TOPK_V2")
 def quantise(converter: tf.lite.TFLiteConverter, card: ModelCard, options: ConvertOptions) -> bytes:
     """Make a TFLite file of 8 bit, its ranges measured on the calibration images.
 
-    Files of the contracts "raw" and "nms" take and give float32 and decode and select in float: pixels and scores
-    share no scale. SiLU is in float as well. Files of other contracts take and give int8 and have nothing in float but
-    layers that are to stay there: "heads", each of whose outputs has a scale of its own, and "normalised", whose
-    coordinates are at most about 1, as the scores are.
+    Files of the contracts "raw", "rows" and "nms" take and give float32 and decode and select in float: pixels and
+    scores share no scale. SiLU is in float as well. Files of other contracts take and give int8 and have nothing in
+    float but layers that are to stay there: "heads", each of whose outputs has a scale of its own, and "normalised",
+    whose coordinates are at most about 1, as the scores are.
 
     Args:
         converter: of the network in float32.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -58,9 +59,14 @@ def stays_float(layer: str) -> bool:
     return is_early(layer) or gives_rows(layer)
 
 
-def may_be_in_8_bit(layer: str, contract: str) -> bool:
-    """Whether a layer, by its name in the network, can go into 8 bit at all; for "heads" every layer can."""
-    return contract == "heads" or not stays_float(layer)
+def may_be_in_8_bit(layer: str, contract: str, *, all_int8: Sequence[str] = ("heads",)) -> bool:
+    """Whether a layer, by its name in the network, can go into 8 bit at all.
+
+    Args:
+        contract: of the file.
+        all_int8: contracts for which every layer can, as the table of formats has them.
+    """
+    return contract in all_int8 or not stays_float(layer)
 
 
 def list_layers(model: onnx.ModelProto) -> dict[str, str]:

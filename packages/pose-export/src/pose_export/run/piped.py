@@ -18,6 +18,10 @@ from pose_data import ExportError
 _WAIT = 5.0  # seconds that a process gets to end by itself
 
 
+class MissingPackageError(ExportError):
+    """The program lacks a package of its own language."""
+
+
 class PipedNetwork:
     """A program that says in one line of JSON what its network is, and then answers input after input.
 
@@ -26,6 +30,7 @@ class PipedNetwork:
         source: the file, for messages.
 
     Raises:
+        MissingPackageError: it says that it lacks one.
         ExportError: it doesn't start, or says why it can't run the file.
     """
 
@@ -84,6 +89,8 @@ class PipedNetwork:
         except ValueError as error:
             raise self._ended() from error
         if "error" in header:
+            if header.get("missing"):
+                raise MissingPackageError(str(header["error"]))
             raise ExportError(f"{self._source}: can't be run: {header['error']}; export it again")
         return dict(header)
 

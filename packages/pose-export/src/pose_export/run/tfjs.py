@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pose_data import ExportError, ModelCard, Runtime
+from pose_data import ModelCard, Runtime
 
 from pose_export.card import settle_card
 from pose_export.options import RunOptions
 from pose_export.requirements import NotInstalledError
 from pose_export.run.channels_last import make_pixels, order_outputs, read_shapes
 from pose_export.run.file import FileRuntime
-from pose_export.run.piped import PipedNetwork
+from pose_export.run.piped import MissingPackageError, PipedNetwork
 
 _SERVER = Path(__file__).with_name("tfjs_server.cjs")
 _PACKAGES = "@tensorflow/tfjs @tensorflow/tfjs-backend-wasm"
@@ -39,7 +39,7 @@ class TfjsRuntime(FileRuntime):
 
     def __init__(self, path: Path, *, card: ModelCard | None = None) -> None:
         source = str(path)
-        self._network = PipedNetwork([_find_node(), str(_SERVER), str(path.resolve())], source=source)
+        self._network = _start_node(str(path.resolve()), source=source)
         self._outputs = order_outputs(self._network.outputs)
         lengths = [self._network.outputs[name] for name in self._outputs]
         shape = read_shapes(self._network.input, lengths, source=source)
@@ -65,17 +65,21 @@ def check_node() -> str:
 
     Raises:
         NotInstalledError: node or one of its packages is missing.
+        ExportError: they are there, and don't work.
     """
-    node = _find_node()
+    network = _start_node(source="TF.js")
+    network.stop()
+    return str(network.header["versions"])
+
+
+def _start_node(*arguments: str, source: str) -> PipedNetwork:
     try:
-        network = PipedNetwork([node, str(_SERVER)], source="TF.js")
-    except ExportError as error:
+        return PipedNetwork([_find_node(), str(_SERVER), *arguments], source=source)
+    except MissingPackageError as error:
         raise NotInstalledError(
             f"running tfjs files needs packages of node; run in the current folder: npm install {_PACKAGES} "
             f"(or name the folder that has them in NODE_PATH); {error}"
         ) from error
-    network.stop()
-    return str(network.header["versions"])
 
 
 def _find_node() -> str:

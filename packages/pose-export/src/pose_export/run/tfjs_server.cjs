@@ -109,6 +109,6 @@ async function main() {
 }
 
 main().catch((error) => {
-  say({ error: String(error.message ?? error).split("\n")[0] });
+  say({ error: String(error.message ?? error).split("\n")[0], missing: error.code === "MODULE_NOT_FOUND" });
   process.exitCode = 1;
 });
