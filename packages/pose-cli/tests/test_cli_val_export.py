@@ -168,7 +168,7 @@ def test_layers_are_listed_before_the_file_worst_first(run, weights, tmp_path) -
     figures = [float(row[1]) for row in rows]
     assert len(rows) == 72
     assert figures == sorted(figures)
-    assert {row[2] for row in rows if row[0] == "model.0.conv"} == {"with contract=heads only"}
+    assert {row[2] for row in rows if row[0] == "model.0.conv"} == {"with contract=heads, in TFLite also normalised"}
     assert {row[2] for row in rows if row[0] == "model.4.cv1.conv"} == {"yes"}
     assert str(target) in outcome.out.splitlines()[-1]
 

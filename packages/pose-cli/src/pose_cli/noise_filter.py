@@ -13,7 +13,7 @@ import sys
 _NOISE = re.compile(
     rb"WARNING: All log messages before absl::InitializeLog"
     rb"|I\d{4} [\d:.]+ +\d+ [\w.]+:\d+\] "  # information of absl, with time and place
-    rb"|W\d{4} [\d:.]+ +\d+ (tf_tfl_flatbuffer_helpers|flatbuffer_export)\.cc:\d+\] "  # of what the converter leaves out
+    rb"|W\d{4} [\d:.]+ +\d+ (tf_tfl_flatbuffer_helpers|flatbuffer_export)\.cc:\d+\] "  # of the converter
     rb"|\d{4}-\d\d-\d\d [\d:.]+: I tensorflow/"  # the same of TensorFlow up to 2.18
     rb"|To enable the following instructions:"  # the second line of one of them
     rb"|fully_quantize: "
