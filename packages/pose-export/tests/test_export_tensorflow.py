@@ -88,6 +88,12 @@ def test_cut_off_file_is_refused(name: str, exported: Exported, tmp_path: Path) 
         load(target)
 
 
+def test_empty_frozen_graph_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "best.pb").touch()
+    with pytest.raises(ExportError, match=r"must be a whole frozen graph .*; it says: it has 0 inputs and 0 outputs"):
+        load(tmp_path / "best.pb")
+
+
 def test_folder_without_its_graph_is_refused(tmp_path: Path) -> None:
     (tmp_path / "best_saved_model").mkdir()
     with pytest.raises(ExportError, match=r"it has no saved_model\.pb"):

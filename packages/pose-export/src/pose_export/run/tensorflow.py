@@ -83,7 +83,10 @@ def _open_graph(path: Path) -> tuple[tf.types.experimental.ConcreteFunction, dic
         network = [node for node in graph.node if not node.name.startswith(_METADATA)]
         taken = {name.partition(":")[0] for node in network for name in node.input}
         results = {node.name: f"{node.name}:0" for node in network if node.name not in taken and node.op != "Const"}
-        function = wrapped.prune([f"{node.name}:0" for node in network if node.op == "Placeholder"], results)
+        inputs = [f"{node.name}:0" for node in network if node.op == "Placeholder"]
+        if len(inputs) != 1 or not results:
+            raise ValueError(f"it has {len(inputs)} inputs and {len(results)} outputs")
+        function = wrapped.prune(inputs, results)
     except Exception as error:  # a damaged file shows as almost any error, depending on the place
         raise _broken(path, error, kind="frozen graph") from error
     texts = [node for node in graph.node if node.name.startswith(_METADATA)]
