@@ -221,13 +221,22 @@ def tensorflow(session: nox.Session) -> None:
     else:
         session.log("npm is not on the PATH, or its registry gave no TF.js: TF.js is left out")
     extras = ("convert", "tensorflow", "tflite", "litert")
-    try_export(session, extras, tests=("tensorflow", "tflite", "tfjs", "repeat"), must=modules, environment=environment)
+    try_export(
+        session,
+        extras,
+        tests=("tensorflow", "tflite", "tfjs", "repeat", "files"),
+        must=modules,
+        environment=environment,
+    )
+    formats = ("saved_model", "pb", "tflite", "edgetpu", *(("tfjs",) if environment else ()))
+    try_commands(session, formats, environment=environment)
 
 
 @nox.session(requires=["wheels"])
 def paddle(session: nox.Session) -> None:
     """Paddle inference models: converted and run."""
-    try_export(session, ("convert", "paddle"), tests=("paddle", "repeat"), must=["paddle"], environment={})
+    try_export(session, ("convert", "paddle"), tests=("paddle", "repeat", "files"), must=["paddle"], environment={})
+    try_commands(session, ("paddle",), environment={})
 
 
 @nox.session(requires=["wheels"])
@@ -302,6 +311,15 @@ def try_export(
     session.install("-q", "-c", str(CONSTRAINTS), *package.test_requirements)
     patterns = [f"test_export_{test}.py" for test in tests]
     run_chosen_tests(session, package, patterns, must=must, environment=environment)
+
+
+def try_commands(session: nox.Session, formats: tuple[str, ...], *, environment: dict[str, str]) -> None:
+    """Install pose-cli as well, and give its commands a file of each of these formats, which must be there."""
+    package = package_named("pose-cli")
+    install_wheels(session, package, ())
+    session.install("-q", "-c", str(CONSTRAINTS), *package.test_requirements)
+    must = {"POSE_CLI_MUST": ",".join(formats)}
+    run_chosen_tests(session, package, ["test_cli_formats.py"], must=[], environment={**environment, **must})
 
 
 def run_chosen_tests(

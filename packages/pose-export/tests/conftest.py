@@ -58,6 +58,17 @@ def need(name: str) -> None:
     pytest.skip(f"{name} is not installed")
 
 
+@pytest.fixture(name="need")
+def need_fixture() -> Callable[..., None]:
+    """Skip where one of these modules or programs is missing, as the mark `needs` does."""
+
+    def need_all(*names: str) -> None:
+        for name in names:
+            need(name)
+
+    return need_all
+
+
 @functools.cache
 def node_has_tfjs() -> bool:
     from pose_export.run.tfjs import check_node

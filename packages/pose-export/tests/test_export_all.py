@@ -98,6 +98,24 @@ def test_calibration_is_for_those_that_are_always_in_8_bit(net: PoseNet, card: M
     assert edge.failed
 
 
+@pytest.mark.needs("onnx", "onnxslim", "onnxruntime")
+def test_all_formats_are_made_that_are_installed_for(
+    net: PoseNet, card: ModelCard, noise: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    told: list[str] = []
+    options = {"images": list(noise), "calibration": list(noise)}
+    outcomes = export_all((net, card), output=tmp_path, options=options, progress=lambda name, _: told.append(name))
+    made = {one.format: one for one in outcomes if not one.status.startswith("not installed")}
+    assert [outcome.format for outcome in outcomes] == [row.name for row in FORMATS]
+    assert made.keys() >= {"safetensors", "onnx", "torchscript"}
+    for name, one in made.items():
+        assert one.result is not None and not one.failed, one.status
+        assert one.result.path.exists()
+        assert name in told
+        assert (one.milliseconds is not None) == one.result.runs_here
+        assert one.status.startswith("passed" if one.result.runs_here else "not run")
+
+
 def test_every_format_has_its_turn_when_none_is_named(net: PoseNet, card: ModelCard, tmp_path: Path) -> None:
     outcomes = export_all((net, card), output=tmp_path, options={"opset": 9})
     assert [outcome.format for outcome in outcomes] == [row.name for row in FORMATS]

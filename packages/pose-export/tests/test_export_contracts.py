@@ -93,6 +93,21 @@ def test_planted_person_comes_back_from_every_contract(contract: str, planted: N
 
 @needs_examples
 @pytest.mark.parametrize("contract", CONTRACTS)
+def test_golden_files_are_what_the_words_of_the_contract_say(contract: str, planted: NDArray[np.float32]) -> None:
+    document = json.loads((EXAMPLES / "golden" / f"{contract}.json").read_text(encoding="utf-8"))
+    assert document["card"] == json.loads(make_card(contract).to_json())
+    assert document["size"] == list(SIZE)
+    for stored, output in zip(document["outputs"], golden(contract, planted), strict=True):
+        assert stored["dims"] == list(output.shape)
+        np.testing.assert_allclose(stored["data"], output.ravel(), rtol=1e-5)
+    (person,) = document["people"]
+    np.testing.assert_allclose(person["box"], BOX)
+    np.testing.assert_allclose(person["keypoints"], [[*xy, s] for xy, s in zip(POINTS, (0.8, 0.7, 0.6), strict=True)])
+    assert (person["score"], person["label"]) == (0.9, 0)
+
+
+@needs_examples
+@pytest.mark.parametrize("contract", CONTRACTS)
 def test_decoder_in_numpy_finds_the_planted_person(contract: str, planted: NDArray[np.float32]) -> None:
     card = json.loads(make_card(contract).to_json())
     boxes, scores, labels, keypoints = python_decoder().decode(golden(contract, planted), card, size=SIZE)
@@ -127,6 +142,29 @@ def test_decoder_in_javascript_finds_the_planted_person(planted: NDArray[np.floa
         np.testing.assert_allclose(person["box"], BOX, atol=1e-4, err_msg=contract)
         assert (round(person["score"], 4), person["label"]) == (0.9, 0)
         np.testing.assert_allclose(np.array(person["keypoints"])[:, :2], POINTS, atol=1e-4)
+
+
+@needs_examples
+@pytest.mark.parametrize("contract", ["raw", "rows", "normalised", "heads"])
+@pytest.mark.parametrize(("stride", "dims"), [(32, 3), (64, 3), (32, 2)])
+def test_decoder_in_numpy_finds_what_a_predictor_finds(contract: str, stride: int, dims: int) -> None:
+    size = (64, 128)
+    points = make_card(contract).skeleton
+    card = ModelCard("a", ("cat", "dog"), points, dims, stride, imgsz=size, dynamic=False, contract=contract)
+    generator = np.random.default_rng(1)
+    shapes = output_shapes(card, batch=1, size=size)
+    outputs = [generator.normal(0, 1, [n or 1 for n in shape]).astype(np.float32) for shape in shapes.values()]
+    if contract != "heads":  # random boxes of some width, and scores between 0 and 1
+        (rows,) = outputs if contract == "rows" else [outputs[0].transpose(0, 2, 1)]
+        rows[..., 4:6] = generator.uniform(0, 1, rows[..., 4:6].shape)
+        rows[..., 2:4] = np.abs(rows[..., 2:4]) + (rows[..., :2] if contract == "rows" else 0)
+    (expected,) = select(to_raw(outputs, card, size=size), num_classes=2, keypoint_dims=dims, conf=0.6, iou=0.7)
+    boxes, scores, labels, keypoints = python_decoder().decode(outputs, json.loads(card.to_json()), size=size, conf=0.6)
+    assert len(expected) > 3
+    np.testing.assert_allclose(scores, expected.scores, rtol=1e-5)
+    np.testing.assert_array_equal(labels, expected.labels)
+    np.testing.assert_allclose(boxes, expected.boxes, rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(keypoints[..., :2], expected.keypoints, rtol=1e-4, atol=1e-3)
 
 
 @needs_examples

@@ -37,4 +37,4 @@ def test_import_costs_little_beside_numpy_and_opencv(tmp_path: Path) -> None:
 
     cached = os.environ | {"PYTHONPYCACHEPREFIX": str(tmp_path), "PYTHONDONTWRITEBYTECODE": ""}
     base, whole = measure("numpy, cv2"), measure("numpy, cv2, pose_export")
-    assert whole < 2 * base + 0.5, (base, whole)  # usually 1.5 times; torch alone would take seconds
+    assert whole - base < max(0.15, base), (base, whole)  # 0.05 s where nothing else runs

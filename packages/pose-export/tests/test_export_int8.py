@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pose_data import ExportError, ModelCard, SettingsError, write_image
-from pose_export import BOUNDS, ExportResult, export, measure_layers
+from pose_export import BOUNDS, ExportResult, export, load, measure_layers
 from pose_export.calibrate import gather_calibration
 from pose_export.options import ConvertOptions
 
@@ -74,6 +74,33 @@ def test_nothing_is_wasted_on_what_silu_makes_zero(export_8: Export8) -> None:
     assert "Clip" not in {node.op_type for node in graph.node}
 
 
+@needs_onnx
+@pytest.mark.parametrize(
+    "options",
+    [{"contract": "rows"}, {"contract": "normalised"}, {"contract": "nms"}, {"dynamic": True}, {"batch": 2}],
+    ids=str,
+)
+def test_files_of_8_bit_give_the_same_people_whatever_their_form(
+    options: dict[str, object], export_8: Export8, noise: Images
+) -> None:
+    expected = load(export_8().path)(noise[0])
+    found = load(export_8(**options).path)(noise[0])
+    assert len(found) == len(expected) > 0
+    np.testing.assert_allclose(found.boxes, expected.boxes, atol=0.01)
+    np.testing.assert_allclose(found.keypoints, expected.keypoints, atol=0.01)
+
+
+@needs_onnx
+def test_heads_of_8_bit_are_in_8_bit_throughout(export_8: Export8, noise: Images) -> None:
+    import onnx
+
+    result = export_8(contract="heads")
+    assert len(load(result.path)(noise[0])) > 0
+    nodes = onnx.load(result.path).graph.node
+    made_by = {output: node.op_type for node in nodes for output in node.output}
+    assert {made_by[n.input[0]] for n in nodes if n.op_type == "Conv"} == {"DequantizeLinear"}
+
+
 @pytest.mark.needs("openvino", "nncf", "torch", "pose_nn", "onnx", "onnxslim")
 def test_openvino_model_has_the_same_layers_in_8_bit(export_8: Export8) -> None:
     import openvino
@@ -90,12 +117,15 @@ def test_openvino_model_has_the_same_layers_in_8_bit(export_8: Export8) -> None:
 
 
 @needs_onnx
-def test_worst_layers_go_back_to_float_until_enough_is_kept(export_8: Export8) -> None:
+def test_worst_layers_go_back_to_float_until_enough_is_kept(export_8: Export8, net: PoseNet, noise: Images) -> None:
+    from pose_export.convert.sensitivity import compare_layers
+
     figures = iter([0.9, 0.5, 0.7, 0.895])  # the network's; then all in 8 bit, two kept, four kept
     told: list[str] = []
     result = export_8(max_ap_drop=1.0, measure_ap=lambda _: next(figures), progress=told.append)
     kept = result.card.facts["float_layers"].split(", ")
-    assert len(kept) == 4
+    calibrated = np.stack([*noise])
+    assert kept == [error.name for error in compare_layers(net, calibrated) if not error.stays_float][:4]
     assert [words for words in told if "keeping" in words] == [
         "keeping the 2 worst layers in float",
         "keeping the 4 worst layers in float",

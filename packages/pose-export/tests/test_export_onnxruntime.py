@@ -249,3 +249,33 @@ def test_device_and_providers_are_not_asked_for_together(
 ) -> None:
     with pytest.raises(ExportError, match=r"device must be left out beside providers"):
         load_runtime(make_onnx(planted, make_metadata(card)), device="cpu", providers=["CPUExecutionProvider"])
+
+
+@pytest.mark.parametrize(
+    ("installed", "asked", "chosen"),
+    [
+        (("CPU",), None, ("CPU",)),
+        (("TensorRT", "CUDA", "CPU"), None, ("CUDA", "CPU")),
+        (("OpenVINO", "CoreML", "CPU"), None, ("CPU",)),
+        (("OpenVINO", "CPU"), ("OpenVINO", "CPU"), ("OpenVINO", "CPU")),
+    ],
+)
+def test_providers_are_those_installed_that_keep_32_bit_unless_asked_for(
+    installed: tuple[str, ...],
+    asked: tuple[str, ...] | None,
+    chosen: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import onnxruntime
+    from pose_export.run import providers
+
+    def full(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(f"{name}ExecutionProvider" for name in names)
+
+    opened: list[tuple[str, dict[str, str]]] = []
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: list(full(installed)))
+    monkeypatch.setattr(onnxruntime, "InferenceSession", lambda _, __, providers: opened.extend(providers))
+    settings = onnxruntime.SessionOptions()
+    providers.open_session(Path("a.onnx"), settings, asked=None if asked is None else full(asked))
+    assert tuple(name for name, _ in opened) == full(chosen)
+    assert dict(opened).get("CUDAExecutionProvider", {"use_tf32": "0"}) == {"use_tf32": "0"}

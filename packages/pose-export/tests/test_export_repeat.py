@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pose_data import ModelCard
-from pose_export import ExportResult, export, get_format
+from pose_export import FORMATS, ExportResult, export, get_format
 
 if TYPE_CHECKING:
     from pose_nn import PoseNet
 
+Need = Callable[..., None]
 pytestmark = pytest.mark.needs("torch", "pose_nn", "onnx", "onnxslim")
 
 ANYWHERE = ("safetensors", "onnx", "coreml", "pb", "tflite", "tfjs", "paddle", "ncnn")
@@ -30,6 +31,21 @@ from pose_export import export
 weights, images, name, output = sys.argv[1:]
 export(Path(weights), format=name, output=Path(output), images=list(np.load(images)))
 """
+
+
+OPTIONS = (
+    ("onnx", {"half": True}),
+    ("onnx", {"dynamic": True}),
+    ("onnx", {"contract": "nms"}),
+    ("onnx", {"contract": "heads"}),
+    ("onnx", {"int8": True}),
+    ("tflite", {"half": True}),
+    ("tflite", {"int8": True}),
+    ("edgetpu", {}),
+    ("coreml", {"half": True}),
+    ("coreml", {"int8": True}),
+    ("ncnn", {"half": True}),
+)
 
 
 def contents(path: Path) -> dict[str, bytes]:
@@ -57,6 +73,31 @@ def test_same_network_gives_the_same_bytes(
     target = tmp_path / f"again{get_format(name).suffix}"
     again = export((net, card), format=name, output=target, images=list(noise))
     assert different_parts(first, again.path) == []
+
+
+def test_every_format_has_a_word_on_this() -> None:
+    assert {*ANYWHERE, *IN_A_FRESH_PROCESS, "engine", "edgetpu"} == {row.name for row in FORMATS}
+
+
+@pytest.mark.parametrize(("name", "options"), OPTIONS, ids=lambda case: str(case))
+def test_options_give_the_same_bytes_too(
+    name: str,
+    options: dict[str, object],
+    net: PoseNet,
+    card: ModelCard,
+    noise: NDArray[np.uint8],
+    tmp_path: Path,
+    need: Need,
+) -> None:
+    row = get_format(name)
+    need(*row.convert_needs, *row.run_needs, *(row.int8_needs if options.get("int8") else ()))
+    if options.get("int8") or row.int8_only:
+        options = {**options, "calibration": list(noise)}
+    paths = [tmp_path / turn / f"net{row.suffix}" for turn in ("first", "second")]
+    for path in paths:
+        path.parent.mkdir()
+        export((net, card), format=name, output=path, images=list(noise), force=True, **options)  # type: ignore[arg-type]
+    assert different_parts(*paths) == []
 
 
 @pytest.mark.parametrize("name", IN_A_FRESH_PROCESS)

@@ -23,7 +23,7 @@ FORMATS = ["saved_model", "pb"]
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@pytest.mark.parametrize("contract", ["raw", "rows", "heads"])
+@pytest.mark.parametrize("contract", ["raw", "rows", "normalised", "heads"])
 def test_file_gives_what_the_network_gives(
     name: str, contract: str, exported: Exported, noise: NDArray[np.uint8]
 ) -> None:

@@ -19,7 +19,7 @@ SelectTwoClasses = Callable[[str], tuple[list[Poses], list[Poses]]]
 AssertSamePeople = Callable[..., None]
 
 
-@pytest.mark.parametrize("contract", ["raw", "heads"])
+@pytest.mark.parametrize("contract", ["raw", "rows", "normalised", "heads"])
 def test_folder_gives_what_the_network_gives(contract: str, exported: Exported, noise: NDArray[np.uint8]) -> None:
     result, expected = exported("tfjs", contract=contract), exported("onnx")
     np.testing.assert_allclose(

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pose_data import ExportError, ModelCard, Poses
-from pose_export import ExportResult, export, load, load_runtime
+from pose_export import ExportResult, benchmark, export, export_all, load, load_runtime
 
 if TYPE_CHECKING:
     from pose_nn import PoseNet
@@ -274,13 +274,12 @@ def test_edge_tpu_file_is_of_integers_that_it_calculates_with(export_int8: Expor
 def test_edge_tpu_file_says_how_to_compile_it(export_int8: ExportInt8, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     result = export_int8("edgetpu", contract="normalised")
-    assert any("edgetpu_compiler --show_operations --out_dir compiled FILE" in note for note in result.notes)
+    assert any(f"edgetpu_compiler --show_operations --out_dir compiled {result.path}" in note for note in result.notes)
 
 
-def test_compiler_on_the_path_compiles_the_file_after_the_gate(
-    net: PoseNet, card: ModelCard, noise: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A stand-in of the compiler, which can't be had here: it puts a word before what it is given."""
+@pytest.fixture
+def compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in of the Edge TPU's compiler, which can't be had here: it puts a word before what it is given."""
     stand_in = tmp_path / "edgetpu_compiler"
     stand_in.write_text(
         f"#!{sys.executable}\n"
@@ -291,11 +290,31 @@ def test_compiler_on_the_path_compiles_the_file_after_the_gate(
     )
     stand_in.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
+
+
+@pytest.mark.usefixtures("compiler")
+def test_compiler_on_the_path_compiles_the_file_after_the_gate(
+    net: PoseNet, card: ModelCard, noise: NDArray[np.uint8], tmp_path: Path
+) -> None:
     output = tmp_path / "best_edgetpu.tflite"
     result = export((net, card), format="edgetpu", output=output, calibration=list(noise), images=list(noise))
     assert output.read_bytes().startswith(b"compiled")
     assert result.card.facts["compiled"] == "stand-in 1.0"
-    assert result.status == "passed"
+    assert result.status == "not run: it is compiled for its chip; before that it passed"
+    assert result.parity is not None
+    assert result.status in result.notes
+
+
+@pytest.mark.usefixtures("compiler")
+def test_a_compiled_file_is_not_timed_where_nothing_runs_it(
+    net: PoseNet, card: ModelCard, noise: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    options = {"calibration": list(noise), "images": list(noise)}
+    (outcome,) = export_all((net, card), formats=["edgetpu"], output=tmp_path / "all", options=options)
+    assert (outcome.failed, outcome.milliseconds) == (False, None)
+    (one,) = benchmark((net, card), formats=["edgetpu"], output=tmp_path / "bench", calibration=list(noise))
+    assert one.status.startswith("not run: it is compiled")
+    assert one.megabytes is not None and one.times is None
 
 
 def test_float_file_is_none_for_the_edge_tpu(exported: Exported) -> None:

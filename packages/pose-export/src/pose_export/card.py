@@ -10,6 +10,7 @@ from pose_data import COCO_PERSON, ExportError, ModelCard, Skeleton, card_from_j
 
 from pose_export.contracts import CONTRACTS, Shape, describe_shapes, output_shapes, shapes_agree
 
+COMPILED = "compiled"  # fact of a card: with what a file was compiled, after its gate, for a chip that alone runs it
 CARD_KEY = "pose_card"  # our own key in a file's metadata; its value is the card as JSON
 WRONG_CARD = "the card belongs to another file: export it again, or say what it is with card=ModelCard(...)"
 _REQUIRED = ("stride", "imgsz", "names", "kpt_shape")

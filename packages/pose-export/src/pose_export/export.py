@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from pose_data import ExportError, ModelCard, PoseError, Predictor, check_imgsz, nearest_key
 
 from pose_export.calibrate import gather_calibration
+from pose_export.card import COMPILED
 from pose_export.contracts import count_anchors
-from pose_export.formats import Format, check_contract, check_options, get_format
+from pose_export.formats import Format, check_contract, check_options, check_platform, get_format
 from pose_export.gate import Reference, RefusedError, Verdict, judge
 from pose_export.options import MAX_DET, ConvertOptions, check_companions, check_conf
 from pose_export.parity import Parity
@@ -59,6 +60,11 @@ class ExportResult:
     megabytes: float
     seconds: float
     notes: tuple[str, ...]
+
+    @property
+    def runs_here(self) -> bool:
+        """Whether the file can be run on this machine."""
+        return not get_format(self.format).why_not_run and COMPILED not in self.card.facts
 
 
 def export(
@@ -159,7 +165,8 @@ def export(
     options = replace(options, imgsz=size, calibration=images_8_bit)
     job = _Job(source, row, target, stamp, Reference(source.net, images=images, measure_ap=measure_ap), tell)
     done = job.run_until(options, max_ap_drop) if max_ap_drop is not None else job.run(options, force=force)
-    notes += (*done.notes, *source.notes, *_list_notes(done.card, done.verdict, drawn=int8 and calibration is None))
+    drawn = int8 and calibration is None
+    notes += (*done.notes, *source.notes, *_list_notes(done.card, done.verdict, drawn=drawn, target=target))
     status, parity, seconds = done.verdict.status, done.verdict.parity, time.perf_counter() - started
     return ExportResult(target, row.name, done.card, parity, status, measure_size(target), seconds, notes)
 
@@ -196,6 +203,10 @@ class _Job:
             verdict = judge(
                 self.reference, card, temporary, self.row, target=self.target, max_ap_drop=max_ap_drop, force=force
             )
+            if COMPILED in card.facts:
+                verdict = replace(
+                    verdict, status=f"not run: it is compiled for its chip; before that it {verdict.status}"
+                )
             card = replace(card, facts={**card.facts, **verdict.facts})
             with self._tools_blamed(temporary):
                 converter.write_card(temporary, card)
@@ -268,6 +279,7 @@ def choose_format(name: str, options: ConvertOptions, *, sized: bool) -> Format:
     row = get_format(name)
     check_options(row, (*options.given(), *(("imgsz",) if sized else ())))
     check_contract(row, options.contract)
+    check_platform(row)
     needs = (*row.convert_needs, *(() if row.why_not_run else row.run_needs), *(row.int8_needs if options.int8 else ()))
     require_modules(needs, job=f"exporting to {row.name}", extra=row.extra)
     return row
@@ -275,7 +287,7 @@ def choose_format(name: str, options: ConvertOptions, *, sized: bool) -> Format:
 
 def make_card(card: ModelCard, row: Format, options: ConvertOptions) -> ModelCard:
     """The card of the file to come; the native format stays free in size and batch."""
-    facts = _name_networks_figures(card.facts, options.precision)
+    facts = {**_name_networks_figures(card.facts, options.precision), "preprocessing": _say_preprocessing(row, options)}
     if "imgsz" not in row.options:
         return replace(card, precision=options.precision, facts=facts)
     assert options.imgsz is not None
@@ -342,9 +354,16 @@ def _check_drop(max_ap_drop: float | None, *, int8: bool, measured: bool) -> Non
         raise ExportError(f"max_ap_drop must be from 0 to 100 points of AP; got {max_ap_drop}; 1 is usual")
 
 
-def _list_notes(card: ModelCard, verdict: Verdict, *, drawn: bool) -> tuple[str, ...]:
+def _say_preprocessing(row: Format, options: ConvertOptions) -> str:
+    integers = row.pixels_int8 if options.int8 and options.contract in row.all_int8 else ""
+    return f"scaled to fit, never distorted, and centred on grey 114, as `images` {integers or row.pixels}"
+
+
+def _list_notes(card: ModelCard, verdict: Verdict, *, drawn: bool, target: Path) -> tuple[str, ...]:
     notes = [f"handed over by force: {miss}" for miss in verdict.misses]
-    if verdict.parity is None:
+    if COMPILED in card.facts:
+        notes.append(verdict.status)
+    elif verdict.parity is None:
         notes.append(f"{verdict.status}; nothing but its form was checked")
     elif not verdict.parity.compared:
         notes.append(f"{verdict.status}; nothing but its form and that it runs was checked")
@@ -353,5 +372,5 @@ def _list_notes(card: ModelCard, verdict: Verdict, *, drawn: bool) -> tuple[str,
     if card.facts.get("float_layers"):
         notes.append(f"left in float: {card.facts['float_layers']}")
     if card.facts.get("to_do"):
-        notes.append(f"left to do: {card.facts['to_do']}")
+        notes.append(f"left to do: {card.facts['to_do'].replace('FILE', str(target))}")
     return tuple(notes)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Tell = Callable[[str, str], None]
 TIMED_CALLS = 5
-_COMMON = ("images", "measure_ap", "max_ap_drop", "calibration", "keep_float", "conf", "iou", "max_det", "force")
+_COMMON = ("images", "measure_ap", "max_ap_drop", "calibration", "conf", "iou", "max_det", "force")
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def _export_one(
             progress=lambda words: tell(row.name, words),
             **asked,  # type: ignore[arg-type]
         )
-        if row.why_not_run:
+        if not result.runs_here:
             return Outcome(row.name, result.status, result)
         tell(row.name, "measuring its time")
         return Outcome(row.name, result.status, result, _measure_milliseconds(result))

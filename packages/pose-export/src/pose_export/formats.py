@@ -45,6 +45,9 @@ class Format:
         all_int8: contracts whose files of 8 bit have no layer in float but those that are to stay there.
         platforms: where its runtime runs, as `sys.platform` says it; everywhere when empty.
         not_run: why its runtime runs nowhere else.
+        converts_where_it_runs: whether its files are made on the platforms alone that run them.
+        pixels: what its input takes, for the card.
+        pixels_int8: the same of files that are integers from end to end.
         beside: what is added to a file's name for the card that lies beside it; "" when the card is inside.
         on_cpu: whether the CPU is where it runs if it is asked to, so that device="cpu" is granted though there is no
             other device to choose.
@@ -69,6 +72,9 @@ class Format:
     all_int8: tuple[str, ...] = ("heads",)
     platforms: tuple[str, ...] = ()
     not_run: str = ""
+    converts_where_it_runs: bool = False
+    pixels: str = "(B, 3, H, W) float32, RGB, 0 to 1"
+    pixels_int8: str = ""
     beside: str = ""
     on_cpu: bool = False
 
@@ -90,6 +96,9 @@ class Format:
         """Import what runs files of this format."""
         return cast("RuntimeModule", importlib.import_module(self.runtime))
 
+
+_CHANNELS_LAST = "(B, H, W, 3) float32, RGB, 0 to 1"
+_INTEGERS = "(B, H, W, 3) int8, RGB, 0 to 1 at the scale of the input"
 
 FORMATS: tuple[Format, ...] = (
     Format(
@@ -169,6 +178,7 @@ FORMATS: tuple[Format, ...] = (
         platforms=("linux", "win32"),
         not_run="TensorRT runs on Linux and Windows only",
         beside=".json",
+        converts_where_it_runs=True,
     ),
     Format(
         name="coreml",
@@ -186,6 +196,7 @@ FORMATS: tuple[Format, ...] = (
         parts=("Manifest.json", "Data"),
         platforms=("darwin",),
         not_run="Core ML predicts on macOS only",
+        pixels="a picture of H x W, RGB",
     ),
     Format(
         name="ncnn",
@@ -217,6 +228,7 @@ FORMATS: tuple[Format, ...] = (
         contracts=("raw", "nms", "rows", "normalised", "heads"),
         parts=("saved_model.pb",),
         on_cpu=True,
+        pixels=_CHANNELS_LAST,
     ),
     Format(
         name="pb",
@@ -232,6 +244,7 @@ FORMATS: tuple[Format, ...] = (
         run_needs=("tensorflow",),
         contracts=("raw", "nms", "rows", "normalised", "heads"),
         on_cpu=True,
+        pixels=_CHANNELS_LAST,
     ),
     Format(
         name="tflite",
@@ -248,6 +261,8 @@ FORMATS: tuple[Format, ...] = (
         contracts=("raw", "nms", "rows", "normalised", "heads"),
         all_int8=("heads", "normalised"),
         on_cpu=True,
+        pixels=_CHANNELS_LAST,
+        pixels_int8=_INTEGERS,
     ),
     Format(
         name="edgetpu",
@@ -265,6 +280,8 @@ FORMATS: tuple[Format, ...] = (
         int8_only=True,
         all_int8=("heads", "normalised"),
         on_cpu=True,
+        pixels=_CHANNELS_LAST,
+        pixels_int8=_INTEGERS,
     ),
     Format(
         name="tfjs",
@@ -281,6 +298,7 @@ FORMATS: tuple[Format, ...] = (
         contracts=("raw", "nms", "rows", "normalised", "heads"),
         parts=("model.json",),
         on_cpu=True,
+        pixels=_CHANNELS_LAST,
     ),
     Format(
         name="paddle",
@@ -357,6 +375,16 @@ def check_options(row: Format, given: tuple[str, ...]) -> None:
         if name not in row.options:
             known = ", ".join(row.options)
             raise ExportError(f"format '{row.name}' takes the options {known}; got '{name}'; leave it out")
+
+
+def check_platform(row: Format) -> None:
+    """Refuse to make files of a format on a platform that can't.
+
+    Raises:
+        ExportError: naming the platforms that can.
+    """
+    if row.converts_where_it_runs and row.why_not_run:
+        raise ExportError(f"format '{row.name}' can't be made on this machine: {row.why_not_run}; export it there")
 
 
 def check_contract(row: Format, contract: str) -> None:

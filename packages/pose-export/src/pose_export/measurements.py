@@ -89,7 +89,8 @@ def benchmark(
         stem="best" if isinstance(checkpoint, tuple) else Path(checkpoint).stem,
         export=partial(export, network, images=images, measure_ap=measure_ap, force=True),
         calibration=calibration,
-        timed=partial(time_apart, images=images or draw_people(), calls=calls, threads=threads),
+        timed=partial(time_apart, images=images or draw_people(), calls=calls),
+        threads=threads,
         tell=progress or (lambda _: None),
     )
     return tuple(bench.measure(row, precision) for row, precision in pairs)
@@ -113,6 +114,7 @@ class _Bench:
         export: of the network; lacks what differs from file to file.
         calibration: for int8.
         timed: times a file.
+        threads: CPU threads for the formats that can be told; all cores when None.
         tell: told what is being done.
     """
 
@@ -120,7 +122,8 @@ class _Bench:
     stem: str
     export: Callable[..., ExportResult]
     calibration: Sequence[NDArray[np.uint8]] | Path | str | None
-    timed: Callable[[Path], FileTimes]
+    timed: Callable[..., FileTimes]
+    threads: int | None
     tell: Tell
 
     def measure(self, row: Format, precision: str) -> Measurement:
@@ -139,10 +142,10 @@ class _Bench:
                 progress=lambda words: self.tell(f"{name}: {words}"),
             )
             ap = None if result.parity is None else result.parity.ap
-            if row.why_not_run:
+            if not result.runs_here:
                 return Measurement(row.name, precision, result.status, result.megabytes, ap)
             self.tell(f"{name}: measuring its time")
-            times = self.timed(result.path)
+            times = self.timed(result.path, threads=self.threads if "threads" in row.run_options else None)
             return Measurement(row.name, precision, result.status, result.megabytes, ap, times)
         except NotInstalledError as error:
             return Measurement(row.name, precision, f"not installed: {error}")

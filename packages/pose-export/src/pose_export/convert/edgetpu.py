@@ -13,6 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 from pose_data import ExportError, ModelCard
 from pose_nn import PoseNet
 
+from pose_export.card import COMPILED
 from pose_export.convert import tflite
 from pose_export.options import ConvertOptions
 from pose_export.zipped import write_zipped
@@ -48,7 +49,7 @@ def convert(net: PoseNet, card: ModelCard, target: Path, options: ConvertOptions
     card = tflite.convert(net, card, target, options)
     check_operations(target)
     compiler = shutil.which(COMPILER)
-    fact = {"compiled": _version(compiler)} if compiler else {"to_do": f"compile it for the Edge TPU: {COMMAND} FILE"}
+    fact = {COMPILED: _version(compiler)} if compiler else {"to_do": f"compile it for the Edge TPU: {COMMAND} FILE"}
     return replace(card, facts={**card.facts, **fact})
 
 
@@ -61,7 +62,7 @@ def write_card(path: Path, card: ModelCard) -> None:
         ExportError: the compiler refuses the file.
     """
     compiler = shutil.which(COMPILER)
-    if compiler and "compiled" in card.facts:
+    if compiler and COMPILED in card.facts:
         _compile(compiler, path)
     write_zipped(path, card)
 

@@ -19,6 +19,8 @@ from pose_export.run.channels_last import make_pixels, order_outputs, read_shape
 from pose_export.run.file import FileRuntime
 from pose_export.zipped import read_zipped
 
+_EDGE_TPU = "edgetpu-custom-op"  # the one operation of a compiled file
+
 
 @dataclass(frozen=True)
 class _Tensor:
@@ -88,6 +90,11 @@ def _open_interpreter(path: Path, *, threads: int) -> Interpreter:
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         reason = (str(error).strip().splitlines() or ["no reason"])[0]
+        if _EDGE_TPU in reason:
+            raise ExportError(
+                f"{path}: can't be run on this machine: it is compiled for the Edge TPU; run it there, "
+                "or take the compiler off the PATH and export it again"
+            ) from error
         raise ExportError(
             f"{path}: must be a whole TFLite file that LiteRT can run; it says: {reason}; export it again"
         ) from error
