@@ -25,12 +25,56 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-FORMATS = ("onnx", "openvino", "ncnn", "torchscript", "tflite")
+FORMATS = ("safetensors", "onnx", "openvino", "ncnn", "torchscript", "tflite", "saved_model", "paddle")
+CHANNELS_LAST = ("tflite", "saved_model")
+PIXELS_IN_ORDER = ("safetensors", "torchscript")  # planes that lie in memory as the pixels do, which torch runs faster
 DYNAMIC = ("onnx", "openvino", "torchscript")
 WARM_CALLS = 5
 _SPEED = re.compile(r"Speed: ([\d.]+)ms preprocess, ([\d.]+)ms inference, ([\d.]+)ms postprocess")
 
 Bare = Callable[[NDArray[np.float32]], object]
+
+
+def bare_safetensors(path: Path) -> Bare:
+    """The network itself in torch, its normalisation fused."""
+    import torch
+    from pose_nn import fuse, load_checkpoint
+
+    net = fuse(load_checkpoint(path).net).to(memory_format=torch.channels_last)
+
+    def run(planes: NDArray[np.float32]) -> object:
+        with torch.inference_mode():
+            return net(torch.from_numpy(planes)).numpy()
+
+    return run
+
+
+def bare_saved_model(path: Path) -> Bare:
+    """TensorFlow, by the signature of the folder."""
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(path))
+    call = loaded.signatures["serving_default"]
+    return lambda planes: (loaded, call(tf.constant(planes))["output0"].numpy())
+
+
+def bare_paddle(path: Path) -> Bare:
+    """Paddle's predictor."""
+    from paddle import inference
+
+    settings = inference.Config(str(path / "model.json"), str(path / "model.pdiparams"))
+    settings.disable_mkldnn()
+    settings.disable_glog_info()
+    settings.set_cpu_math_library_num_threads(os.cpu_count() or 1)
+    predictor = inference.create_predictor(settings)
+    taken = predictor.get_input_handle(predictor.get_input_names()[0])
+
+    def run(planes: NDArray[np.float32]) -> object:
+        taken.copy_from_cpu(planes)
+        predictor.run()
+        return predictor.get_output_handle(predictor.get_output_names()[0]).copy_to_cpu()
+
+    return run
 
 
 def bare_onnx(path: Path) -> Bare:
@@ -106,7 +150,11 @@ def child_bare(name: str, path: Path, images: Path, imgsz: int) -> list[float]:
     planes = []
     for image in read_images(images):
         pixels = letterbox(image, (imgsz, imgsz))[0][None].astype(np.float32) / 255
-        planes.append(pixels if name == "tflite" else np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
+        if name in CHANNELS_LAST:
+            planes.append(pixels)
+        else:
+            channels_first = pixels.transpose(0, 3, 1, 2)
+            planes.append(channels_first if name in PIXELS_IN_ORDER else np.ascontiguousarray(channels_first))
     return clock(run, planes)
 
 
@@ -163,7 +211,8 @@ def export_all(chosen: argparse.Namespace) -> dict[str, Path]:
             target = chosen.output / f"{'any' if dynamic else 'fixed'}{get_format(name).suffix}"
             if not target.exists():
                 print(f"exporting {target.name}", flush=True)
-                export(chosen.model, format=name, output=target, imgsz=chosen.imgsz, dynamic=dynamic)
+                size = {} if name == "safetensors" else {"imgsz": chosen.imgsz, "dynamic": dynamic}
+                export(chosen.model, format=name, output=target, **size)
             files[f"{name} dynamic" if dynamic else name] = target
     return files
 

@@ -14,7 +14,7 @@ from pose_export import FORMATS, ExportResult, get_format, load_runtime
 Exported = Callable[..., ExportResult]
 NAMES = [row.name for row in FORMATS if row.name != "engine"]  # whose tests have a stand-in of TensorRT
 FOLDERS = [row.name for row in FORMATS if row.folder]
-RUN_HERE = [name for name in NAMES if not get_format(name).why_not_run]
+LIARS = [name for name in NAMES if not get_format(name).why_not_run and name != "safetensors"]  # which takes no lie
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_a_folder_without_one_of_its_parts_is_refused(name: str, copied: Callabl
         away.rename(path / part)
 
 
-@pytest.mark.parametrize("name", RUN_HERE)
+@pytest.mark.parametrize("name", LIARS)
 def test_a_card_that_lies_about_the_file_is_refused(
     name: str, exported: Exported, copied: Callable[[str], Path]
 ) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pose_data import ExportError, ModelCard, SettingsError, write_image
-from pose_export import BOUNDS, ExportResult, export, load, measure_layers
+from pose_export import BOUNDS, CONTRACTS, ExportResult, export, load, measure_layers
 from pose_export.calibrate import gather_calibration
 from pose_export.options import ConvertOptions
 
@@ -135,12 +135,15 @@ def test_worst_layers_go_back_to_float_until_enough_is_kept(export_8: Export8, n
 
 
 @needs_onnx
-def test_layers_of_a_graph_have_the_names_of_the_network(exported: Callable[..., ExportResult], net: PoseNet) -> None:
+@pytest.mark.parametrize("contract", CONTRACTS)
+def test_layers_of_a_graph_have_the_names_of_the_network(
+    contract: str, exported: Callable[..., ExportResult], net: PoseNet
+) -> None:
     import onnx
     from pose_export.convert.layers import list_layers
     from pose_export.convert.sensitivity import find_layers
 
-    assert list_layers(onnx.load(exported("onnx").path)).keys() == find_layers(net).keys()
+    assert list_layers(onnx.load(exported("onnx", contract=contract).path)).keys() == find_layers(net).keys()
 
 
 @needs_onnx

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pose_data import ExportError, ModelCard, Poses
-from pose_export import ExportResult, export, load, load_runtime
+from pose_export import ExportResult, benchmark, export, load, load_runtime
 
 if TYPE_CHECKING:
     from pose_nn import PoseNet
@@ -86,6 +86,12 @@ def test_cut_off_file_is_refused(name: str, exported: Exported, tmp_path: Path) 
     broken.write_bytes(whole.read_bytes()[:100_000])
     with pytest.raises(ExportError, match=r"must be a whole (SavedModel|frozen graph)"):
         load(target)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_threads_are_for_formats_that_can_be_told(name: str, net: PoseNet, card: ModelCard, tmp_path: Path) -> None:
+    (one,) = benchmark((net, card), formats=[name], output=tmp_path, calls=1, threads=1)
+    assert one.times is not None, one.status
 
 
 def test_empty_frozen_graph_is_refused(tmp_path: Path) -> None:

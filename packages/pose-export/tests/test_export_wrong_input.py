@@ -93,17 +93,26 @@ def test_checkpoint_of_another_task_is_named(net: PoseNet, card: ModelCard, tmp_
     class DetectionModel(torch.nn.Module):
         """Of another program, which isn't needed to read the file."""
 
-    DetectionModel.__module__, DetectionModel.__qualname__ = "detectors.tasks", "DetectionModel"
-    module = types.ModuleType("detectors.tasks")
+    DetectionModel.__module__, DetectionModel.__qualname__ = "ultralytics.nn.tasks", "DetectionModel"
+    module = types.ModuleType("ultralytics.nn.tasks")
     module.DetectionModel = DetectionModel  # type: ignore[attr-defined]
     path = tmp_path / "boxes.pt"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "detectors", types.ModuleType("detectors"))
-        patch.setitem(sys.modules, "detectors.tasks", module)
+        for parent in ("ultralytics", "ultralytics.nn"):
+            patch.setitem(sys.modules, parent, types.ModuleType(parent))
+        patch.setitem(sys.modules, "ultralytics.nn.tasks", module)
         torch.save({"model": DetectionModel()}, path)
     with pytest.raises(CheckpointError, match=r"boxes\.pt: .*holds a 'DetectionModel'; only YOLOv8 pose networks"):
         export(path)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_engine_is_not_made_where_tensorrt_does_not_run(
+    net: PoseNet, card: ModelCard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(ExportError, match=r"can't be made on this machine: TensorRT runs on Linux and Windows only"):
+        export((net, card), format="engine", output=tmp_path / "best.engine")
 
 
 def test_checkpoint_is_not_written_over_itself(tmp_path: Path) -> None:

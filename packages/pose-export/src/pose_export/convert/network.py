@@ -55,14 +55,20 @@ class ExportedNet(nn.Module):
     def _run_branches(self, images: Tensor) -> tuple[Tensor, ...]:
         """Per stride boxes, scores and keypoints, (B, rows, h, w) each, straight from the convolutions.
 
-        The head that joins the levels also runs, and tracing drops it because nothing reads its result.
+        They are heard where the network itself runs, so that its layers keep their names in a file. What joins the
+        levels runs too, and tracing drops it because nothing reads its result.
         """
-        features: list[Tensor] = []
-        watch = self.net.head.register_forward_pre_hook(lambda _, levels: features.extend(levels))
+        levels = zip(self.net.head.cv2, self.net.head.cv3, self.net.head.cv4, strict=True)
+        branches = [branch for level in levels for branch in level]
+        outputs: dict[nn.Module, Tensor] = {}
+        hooks = [
+            branch.register_forward_hook(lambda heard, _, output: outputs.update({heard: output}))
+            for branch in branches
+        ]
         self.net.raw(images)
-        watch.remove()
-        kinds = (self.net.head.cv2, self.net.head.cv3, self.net.head.cv4)
-        return tuple(kind[i](level).float() for i, level in enumerate(features) for kind in kinds)
+        for hook in hooks:
+            hook.remove()
+        return tuple(outputs[branch].float() for branch in branches)
 
     def _make_rows(self, raw: RawOutputs) -> Tensor:
         """(B, A, 4 + C + D K), boxes xyxy."""
