@@ -388,7 +388,7 @@ def install_wheels(session: nox.Session, package: Package, extras: tuple[str, ..
     """Install a package with extras: itself and its siblings from dist/, with no index, and the rest from the index."""
     session.env["PIP_COMPILE"] = "0"  # little of torch and TensorFlow is imported: most bytecode would be for nothing
     wheels = [str(next(DIST.glob(f"{one.module}-*.whl"))) for one in (package, *siblings(package, extras))]
-    session.install("-q", *NO_INDEX, *wheels)
+    session.install("-q", "--force-reinstall", *NO_INDEX, *wheels)  # versions stay the same while code changes
     session.install("-q", "-c", str(CONSTRAINTS), *outside_requirements(package, extras))
     session.run("python", "-m", "pip", "check")
 

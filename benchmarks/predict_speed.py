@@ -158,11 +158,12 @@ def child_bare(name: str, path: Path, images: Path, imgsz: int) -> list[float]:
     return clock(run, planes)
 
 
-def child_ours(path: Path, images: Path, rect: bool) -> list[float]:
+def child_ours(path: Path, images: Path, rect: bool, imgsz: int) -> list[float]:
     """Milliseconds from image to poses."""
     import pose_export
 
-    return clock(pose_export.load(path, rect=rect), read_images(images))
+    size = imgsz if path.suffix == ".safetensors" else None  # which alone has no size of its own
+    return clock(pose_export.load(path, rect=rect, imgsz=size), read_images(images))
 
 
 def clock(run: Callable[..., object], inputs: list[NDArray[np.float32]] | list[NDArray[np.uint8]]) -> list[float]:
@@ -236,11 +237,11 @@ def main() -> None:
         for name, path in files.items():
             if name in FORMATS:
                 measured.setdefault(f"bare {name}", []).append(in_own_process("bare", name, str(path), images, size))
-                measured.setdefault(name, []).append(in_own_process("ours", str(path), images, "square"))
+                measured.setdefault(name, []).append(in_own_process("ours", str(path), images, "square", size))
             else:
                 for shape in ("square", "rect"):
                     key = f"{name}, {shape}"
-                    measured.setdefault(key, []).append(in_own_process("ours", str(path), images, shape))
+                    measured.setdefault(key, []).append(in_own_process("ours", str(path), images, shape, size))
         for peer in chosen.peer if shutil.which("yolo") else []:
             if (taken := run_peer(peer, chosen.images, chosen.imgsz)) is not None:
                 measured.setdefault(f"yolo predict {Path(peer).name}", []).append(taken)
@@ -268,6 +269,6 @@ if __name__ == "__main__":
         if kind == "bare":
             print(json.dumps(child_bare(rest[0], Path(rest[1]), Path(rest[2]), int(rest[3]))))
         else:
-            print(json.dumps(child_ours(Path(rest[0]), Path(rest[1]), rest[2] == "rect")))
+            print(json.dumps(child_ours(Path(rest[0]), Path(rest[1]), rest[2] == "rect", int(rest[3]))))
     else:
         main()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from pose_cli.noise import without_noise
@@ -56,6 +57,17 @@ def test_native_code_that_keeps_python_waiting_can_say_much() -> None:
     line = b"all operations of a graph\\n"
     done = run(f"import ctypes\nctypes.PyDLL(None).write(2, b'{line.decode()}' * 20000, 26 * 20000)")
     assert (done.returncode, len(done.stderr)) == (0, 26 * 20000)
+
+
+def test_nothing_is_lost_where_the_filter_does_not_start(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("raise SystemExit(1)", encoding="utf-8")
+    code = (
+        "import os, pathlib\nfrom pose_cli import noise\n"
+        f"noise._FILTER = pathlib.Path({str(tmp_path / 'broken.py')!r})\n"
+        f"with noise.without_noise():\n    os.write(2, {NOISE[1].encode() + chr(10).encode()!r})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, NOISE[1] + "\n")
 
 
 def test_what_was_made_inside_can_log_afterwards() -> None:

@@ -105,7 +105,8 @@ def test_all_formats_are_made_that_are_installed_for(
     told: list[str] = []
     options = {"images": list(noise), "calibration": list(noise)}
     outcomes = export_all((net, card), output=tmp_path, options=options, progress=lambda name, _: told.append(name))
-    made = {one.format: one for one in outcomes if not one.status.startswith("not installed")}
+    others = [one for one in outcomes if one.format != "engine"]  # for which a GPU has to be there as well
+    made = {one.format: one for one in others if not one.status.startswith("not installed")}
     assert [outcome.format for outcome in outcomes] == [row.name for row in FORMATS]
     assert made.keys() >= {"safetensors", "onnx", "torchscript"}
     for name, one in made.items():

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pose_data import ExportError, ModelCard, Poses
-from pose_export import ExportResult, benchmark, export, export_all, load, load_runtime
+from pose_export import ExportResult, benchmark, benchmark_files, export, export_all, load, load_runtime
 
 if TYPE_CHECKING:
     from pose_nn import PoseNet
@@ -191,6 +191,7 @@ def test_eight_bits_of_other_contracts_are_integers_throughout(contract: str, ex
 
     result = export_int8("tflite", contract=contract)
     assert kinds_of_tensors(result.path) == {"int8"}
+    assert "(B, H, W, 3) int8" in result.card.facts["preprocessing"]
     assert check_operations(result.path)["CONV_2D"] >= 72
 
 
@@ -257,6 +258,8 @@ def test_the_worst_layers_of_a_file_of_integers_can_go_back_to_float(
     )
     worst = [error.name for error in compare_layers(net, np.stack([*noise]))[:2]]
     assert result.card.facts["float_layers"].split(", ") == worst
+    assert kinds_of_tensors(result.path) == {"float32"}
+    assert "(B, H, W, 3) float32" in result.card.facts["preprocessing"]
 
 
 def test_edge_tpu_file_is_of_integers_that_it_calculates_with(export_int8: ExportInt8) -> None:
@@ -269,6 +272,32 @@ def test_edge_tpu_file_is_of_integers_that_it_calculates_with(export_int8: Expor
         *("ADD", "CONCATENATION", "CONV_2D", "LOGISTIC", "MAX_POOL_2D", "MUL", "PAD", "QUANTIZE"),
         *("RESHAPE", "RESIZE_NEAREST_NEIGHBOR", "SLICE", "TRANSPOSE"),
     }
+
+
+def test_a_file_that_the_compiler_made_is_run_elsewhere(card: ModelCard, tmp_path: Path) -> None:
+    """Made by hand: one tensor in and out of the one operation that the Edge TPU's compiler leaves."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+    from pose_export.zipped import write_zipped
+
+    def tensor(name: str) -> Any:
+        made = schema.TensorT()
+        made.name, made.shape, made.type, made.buffer = name, [1, 64, 64, 3], schema.TensorType.INT8, 0
+        return made
+
+    code, operator, graph, model = schema.OperatorCodeT(), schema.OperatorT(), schema.SubGraphT(), schema.ModelT()
+    code.customCode, code.builtinCode, code.deprecatedBuiltinCode = "edgetpu-custom-op", 32, 32  # CUSTOM
+    operator.opcodeIndex, operator.inputs, operator.outputs = 0, [0], [1]
+    graph.tensors, graph.operators, graph.inputs, graph.outputs = [tensor("a"), tensor("b")], [operator], [0], [1]
+    model.version, model.operatorCodes, model.subgraphs, model.buffers = 3, [code], [graph], [schema.BufferT()]
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    path = tmp_path / "best_edgetpu.tflite"
+    path.write_bytes(bytes(builder.Output()))
+    write_zipped(path, card)
+    with pytest.raises(ExportError, match=r"can't be run on this machine: it is compiled for the Edge TPU"):
+        load(path)
+    assert benchmark_files([path])[0].status.startswith("not run: ")
 
 
 def test_edge_tpu_file_says_how_to_compile_it(export_int8: ExportInt8, monkeypatch: pytest.MonkeyPatch) -> None:

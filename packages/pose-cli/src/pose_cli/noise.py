@@ -41,14 +41,21 @@ def without_noise() -> Iterator[None]:
 
 
 def _start_filter() -> subprocess.Popen[bytes] | None:
-    """Start the filter; None where no Python can be started."""
+    """Start the filter; None where it can't be started, so that nothing is lost in it."""
     if not sys.executable or hasattr(sys, "frozen"):
         return None
     command = [sys.executable, "-I", "-S", str(_FILTER)]
+    pipe = subprocess.PIPE
     try:
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
+        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, start_new_session=True)
     except OSError:  # no process or memory left for it
         return None
+    assert process.stdout is not None
+    with process.stdout as answers:
+        if answers.readline():
+            return process
+    process.communicate()  # it has ended: this Python needs more than its own path to start
+    return None
 
 
 def _is_standard_error() -> bool:

@@ -24,6 +24,8 @@ _NOISE = re.compile(
 def main() -> None:
     """Read to the end, which comes when nobody can write any more; Ctrl-C is for those who write."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.stdout.write("ready\n")
+    sys.stdout.close()
     for line in sys.stdin.buffer:
         if not _NOISE.match(line):
             sys.stderr.buffer.write(line)

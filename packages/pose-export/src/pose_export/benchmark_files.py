@@ -15,6 +15,7 @@ from pose_export.load import check_file, load_runtime
 from pose_export.measurements import Measurement, draw_people
 from pose_export.options import RunOptions
 from pose_export.places import measure_size
+from pose_export.run.file import ElsewhereError
 from pose_export.timing import FileTimes, time_apart
 
 Tell = Callable[[str], None]
@@ -94,6 +95,8 @@ class _Bench:
             ap = self._find_ap(path, runtime)
             self.tell(f"{path.name}: measuring its time")
             return Measurement(row.name, precision, "measured", megabytes, ap, self.timed(path), file=str(path))
+        except ElsewhereError as error:
+            return Measurement(row.name, "", f"not run: {error}", megabytes, file=str(path))
         except PoseError as error:
             return Measurement(row.name, "", f"{_FAILED}{error}", megabytes, file=str(path))
 

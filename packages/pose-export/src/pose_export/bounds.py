@@ -121,12 +121,12 @@ def find_misses(parity: Parity, precision: str, *, max_ap_drop: float | None = N
     if max_ap_drop is not None:
         bounds = replace(bounds, ap_drop=max_ap_drop)
     most = bounds.spares and parity.left_out > 0
-    but = f", in all images but {parity.left_out}" if most else ""
+    where = " in most images" if most else ""
     box, score = (parity.box_most, parity.score_most) if most else (parity.box_max, parity.score_max)
     upper = (
-        (f"boxes differ by up to {{:.3g}} px{but}", box, bounds.box_max),
+        (f"boxes differ by up to {{:.3g}} px{where}", box, bounds.box_max),
         ("boxes differ by {:.3g} px on average", parity.box_mean, bounds.box_mean),
-        (f"scores differ by up to {{:.3g}}{but}", score, bounds.score_max),
+        (f"scores differ by up to {{:.3g}}{where}", score, bounds.score_max),
         ("scores differ by {:.3g} on average", parity.score_mean, bounds.score_mean),
         ("coordinates differ by up to {:.3g} of the largest", parity.everywhere, bounds.everywhere),
         ("AP drops by {:.4f}", parity.ap_drop, bounds.ap_drop),

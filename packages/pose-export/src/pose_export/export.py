@@ -161,11 +161,12 @@ def export(
     _check_kept(options, source.net, row)
     size = check_imgsz(source.card.imgsz if imgsz is None else imgsz, stride=source.card.stride)
     check_conf(options, anchors=count_anchors(size, stride=source.card.stride))
-    images_8_bit = gather_calibration(calibration, size, tell=tell) if int8 else None
+    measured = int8 and not row.weights_only
+    images_8_bit = gather_calibration(calibration, size, tell=tell) if measured else None
     options = replace(options, imgsz=size, calibration=images_8_bit)
     job = _Job(source, row, target, stamp, Reference(source.net, images=images, measure_ap=measure_ap), tell)
     done = job.run_until(options, max_ap_drop) if max_ap_drop is not None else job.run(options, force=force)
-    drawn = int8 and calibration is None
+    drawn = measured and calibration is None
     notes += (*done.notes, *source.notes, *_list_notes(done.card, done.verdict, drawn=drawn, target=target))
     status, parity, seconds = done.verdict.status, done.verdict.parity, time.perf_counter() - started
     return ExportResult(target, row.name, done.card, parity, status, measure_size(target), seconds, notes)
@@ -204,9 +205,7 @@ class _Job:
                 self.reference, card, temporary, self.row, target=self.target, max_ap_drop=max_ap_drop, force=force
             )
             if COMPILED in card.facts:
-                verdict = replace(
-                    verdict, status=f"not run: it is compiled for its chip; before that it {verdict.status}"
-                )
+                verdict = replace(verdict, status=_say_compiled(verdict))
             card = replace(card, facts={**card.facts, **verdict.facts})
             with self._tools_blamed(temporary):
                 converter.write_card(temporary, card)
@@ -243,7 +242,8 @@ class _Job:
                 worst = tuple(
                     error.name
                     for error in errors
-                    if may_be_in_8_bit(error.name, options.contract, all_int8=self.row.all_int8)
+                    if error.name not in options.keep_float
+                    and may_be_in_8_bit(error.name, options.contract, all_int8=self.row.all_int8)
                 )
                 most = int(MOST_KEPT * len(worst))
             count = min(2 * count or FIRST_KEPT, most)
@@ -354,9 +354,16 @@ def _check_drop(max_ap_drop: float | None, *, int8: bool, measured: bool) -> Non
         raise ExportError(f"max_ap_drop must be from 0 to 100 points of AP; got {max_ap_drop}; 1 is usual")
 
 
+def _say_compiled(verdict: Verdict) -> str:
+    if verdict.misses:
+        return f"{verdict.status}; then compiled for its chip and not run"
+    return f"not run: it is compiled for its chip; before that it {verdict.status}"
+
+
 def _say_preprocessing(row: Format, options: ConvertOptions) -> str:
-    integers = row.pixels_int8 if options.int8 and options.contract in row.all_int8 else ""
-    return f"scaled to fit, never distorted, and centred on grey 114, as `images` {integers or row.pixels}"
+    integers = options.int8 and options.contract in row.all_int8 and not options.keep_float
+    pixels = (integers and row.pixels_int8) or row.pixels
+    return f"scaled to fit, never distorted, and centred on grey 114; as {pixels}"
 
 
 def _list_notes(card: ModelCard, verdict: Verdict, *, drawn: bool, target: Path) -> tuple[str, ...]:

@@ -131,7 +131,10 @@ def _check_names(asked: dict[str, object]) -> None:
 def _check_alone(rows: Sequence[Format], asked: dict[str, object]) -> None:
     """Refuse options that would change nothing in any of the formats."""
     in_8_bit = bool(asked.get("int8")) or any(row.int8_only for row in rows)
-    check_companions(asked, int8=in_8_bit, nms=bool(asked.get("nms")) or asked.get("contract") == "nms")
+    nms = bool(asked.get("nms")) or asked.get("contract") == "nms"
+    check_companions(asked, int8=in_8_bit, nms=nms)
+    if not any(row.int8_only and "keep_float" in row.options for row in rows):
+        check_companions({"keep_float": asked.get("keep_float")}, int8=bool(asked.get("int8")), nms=nms)
 
 
 def _fit(row: Format, asked: dict[str, object]) -> dict[str, object]:

@@ -46,7 +46,8 @@ class Format:
         platforms: where its runtime runs, as `sys.platform` says it; everywhere when empty.
         not_run: why its runtime runs nowhere else.
         converts_where_it_runs: whether its files are made on the platforms alone that run them.
-        pixels: what its input takes, for the card.
+        weights_only: whether 8 bit is of its weights alone, so that no images are needed to measure ranges.
+        pixels: name of its input and what that takes, for the card.
         pixels_int8: the same of files that are integers from end to end.
         beside: what is added to a file's name for the card that lies beside it; "" when the card is inside.
         on_cpu: whether the CPU is where it runs if it is asked to, so that device="cpu" is granted though there is no
@@ -73,7 +74,8 @@ class Format:
     platforms: tuple[str, ...] = ()
     not_run: str = ""
     converts_where_it_runs: bool = False
-    pixels: str = "(B, 3, H, W) float32, RGB, 0 to 1"
+    weights_only: bool = False
+    pixels: str = "`images` (B, 3, H, W) float32, RGB, 0 to 1"
     pixels_int8: str = ""
     beside: str = ""
     on_cpu: bool = False
@@ -97,8 +99,8 @@ class Format:
         return cast("RuntimeModule", importlib.import_module(self.runtime))
 
 
-_CHANNELS_LAST = "(B, H, W, 3) float32, RGB, 0 to 1"
-_INTEGERS = "(B, H, W, 3) int8, RGB, 0 to 1 at the scale of the input"
+_CHANNELS_LAST = "`images` (B, H, W, 3) float32, RGB, 0 to 1"
+_INTEGERS = "`images` (B, H, W, 3) int8, RGB, 0 to 1 at the scale of the input"
 
 FORMATS: tuple[Format, ...] = (
     Format(
@@ -196,7 +198,8 @@ FORMATS: tuple[Format, ...] = (
         parts=("Manifest.json", "Data"),
         platforms=("darwin",),
         not_run="Core ML predicts on macOS only",
-        pixels="a picture of H x W, RGB",
+        pixels="`images`, a picture of H x W, RGB",
+        weights_only=True,
     ),
     Format(
         name="ncnn",
@@ -212,6 +215,7 @@ FORMATS: tuple[Format, ...] = (
         run_needs=("ncnn",),
         parts=("model.ncnn.param", "model.ncnn.bin"),
         on_cpu=True,
+        pixels="`in0` (3, H, W) float32, RGB, 0 to 1",
     ),
     Format(
         name="saved_model",

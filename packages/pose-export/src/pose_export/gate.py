@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 GATE_IMAGES = 4  # drawn, when the caller gives none
 GATE_SEED = 20
 _GRAPH_ADVICE = {"opset": "another opset", "simplify": "simplify=False"}
-_ADVICE_HALF = "Try half=False"
+_ADVICE_MORE_BITS = {"float16": "Try half=False", "int8": "Try half=True"}
 _ADVICE_8_BIT = "Give calibration images like those that it will see"
 _ADVICE_KEEP = ", or keep layers in float with keep_float"
 _ADVICE_AP = "Let the layers that suffer most go back to float with max_ap_drop=1, which allows one point of AP"
@@ -170,10 +170,10 @@ def _advise(reference: Reference, card: ModelCard, row: Format, *, drops: bool) 
     keeps = "keep_float" in row.options
     if card.precision == "int8" and keeps and drops:
         return _ADVICE_AP
-    if card.precision == "int8":
+    if card.precision == "int8" and not row.weights_only:
         return _ADVICE_8_BIT + (_ADVICE_KEEP if keeps else "")
-    if card.precision == "float16":
-        return _ADVICE_HALF
+    if card.precision in _ADVICE_MORE_BITS:
+        return _ADVICE_MORE_BITS[card.precision]
     if card.contract == "nms":
         return "Try contract='rows' and select outside"
     graph = [words for option, words in _GRAPH_ADVICE.items() if option in row.options]

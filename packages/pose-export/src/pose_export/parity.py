@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -87,7 +88,7 @@ class Parity:
 
     @property
     def left_out(self) -> int:
-        """How many images are left out of most images: one of eight, of those in which something was compared."""
+        """How many images may be left out of "most images": one of eight, of those in which something was compared."""
         return len(self.largest) // ONE_OF
 
     @property
@@ -101,10 +102,15 @@ class Parity:
         return self._largest_in_most([image.score for image in self.largest])
 
     def _largest_in_most(self, values: Sequence[float]) -> float:
-        """Leave out the worst images, but of no size all: a file may be wrong at one size alone."""
+        """Leave out the worst images, but of no size all: a file may be wrong at one size alone.
+
+        Images that are alone in their size count as of one size.
+        """
+        counts = Counter(image.cells for image in self.largest)
         best: dict[tuple[int, ...], float] = {}
         for image, value in zip(self.largest, values, strict=True):
-            best[image.cells] = min(value, best.get(image.cells, value))
+            size = image.cells if counts[image.cells] > 1 else ()
+            best[size] = min(value, best.get(size, value))
         return max([*best.values(), *sorted(values)[: len(values) - self.left_out]], default=0.0)
 
     @property
@@ -127,7 +133,7 @@ class Parity:
         if not self.compared:
             return f"{self.images} images: nothing, for nobody was found in them"
         boxes, scores = (
-            f" ({most:.2g} at most in all images but {self.left_out})" if self.left_out else ""
+            f" ({most:.2g} at most in most images)" if self.left_out else ""
             for most in (self.box_most, self.score_most)
         )
         text = (

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from pose_data import SettingsError, atomic_path, setting
+from pose_data import PoseError, SettingsError, atomic_path, setting
 from pose_export import FORMATS, PRECISIONS, Measurement
 
 from pose_cli.command import WordsCommand
@@ -116,7 +117,7 @@ def _measure_files(settings: BenchmarkSettings, models: Sequence[Path]) -> tuple
     from pose_cli.names import split_names
     from pose_cli.run_folder import make_run_folder
 
-    data = settings.data or _data_of(models[0])
+    data = settings.data or _first_data(models)
     images = _images(data)
     with messages().status("measuring") as status:
         measured = benchmark_files(
@@ -190,6 +191,14 @@ def _figures(one: Measurement) -> tuple[str, ...]:
     stages = one.times.stages
     shown = tuple(f"{stage:.1f}" for stage in (stages.preprocess, stages.network, stages.select))
     return (size, ap, *shown, f"{1000 / stages.total:.1f}", f"{one.times.memory:.0f}")
+
+
+def _first_data(models: Sequence[Path]) -> str:
+    """The data that the card of the first file names that can be opened."""
+    for model in models:
+        with suppress(PoseError):
+            return _data_of(model)
+    return ""
 
 
 def _data_of(model: Path) -> str:

@@ -30,9 +30,9 @@ def quantise(converter: tf.lite.TFLiteConverter, card: ModelCard, options: Conve
     """Make a TFLite file of 8 bit, its ranges measured on the calibration images.
 
     Files of the contracts "raw", "rows" and "nms" take and give float32 and decode and select in float: pixels and
-    scores share no scale. SiLU is in float as well. Files of other contracts take and give int8 and have nothing in
-    float but layers that are to stay there: "heads", each of whose outputs has a scale of its own, and "normalised",
-    whose coordinates are at most about 1, as the scores are.
+    scores share no scale. SiLU is in float as well. Files of other contracts are integers from end to end: "heads",
+    each of whose outputs has a scale of its own, and "normalised", whose coordinates are at most about 1, as the scores
+    are. Where layers of theirs are to stay in float, they take and give float32.
 
     Args:
         converter: of the network in float32.

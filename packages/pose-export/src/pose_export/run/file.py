@@ -16,6 +16,10 @@ from pose_export.contracts import to_raw
 from pose_export.run.inputs import check_images, check_outputs, run_in_batches
 
 
+class ElsewhereError(ExportError):
+    """A file that is whole and that another machine runs."""
+
+
 class FileRuntime(ABC):
     """A file of fixed or free size and of any output contract; satisfies `pose_data.Runtime`.
 

@@ -16,7 +16,7 @@ from pose_data import ExportError, ModelCard, Runtime
 from pose_export.card import settle_card
 from pose_export.options import RunOptions
 from pose_export.run.channels_last import make_pixels, order_outputs, read_shapes
-from pose_export.run.file import FileRuntime
+from pose_export.run.file import ElsewhereError, FileRuntime
 from pose_export.zipped import read_zipped
 
 _EDGE_TPU = "edgetpu-custom-op"  # the one operation of a compiled file
@@ -91,7 +91,7 @@ def _open_interpreter(path: Path, *, threads: int) -> Interpreter:
     except (ValueError, RuntimeError) as error:
         reason = (str(error).strip().splitlines() or ["no reason"])[0]
         if _EDGE_TPU in reason:
-            raise ExportError(
+            raise ElsewhereError(
                 f"{path}: can't be run on this machine: it is compiled for the Edge TPU; run it there, "
                 "or take the compiler off the PATH and export it again"
             ) from error

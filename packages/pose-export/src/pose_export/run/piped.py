@@ -87,11 +87,14 @@ class PipedNetwork:
         try:
             header = json.loads(line)
         except ValueError as error:
-            raise self._ended() from error
+            raise self._ended(f"see whether {self._name} is recent enough") from error
         if "error" in header:
             if header.get("missing"):
                 raise MissingPackageError(str(header["error"]))
-            raise ExportError(f"{self._source}: can't be run: {header['error']}; export it again")
+            way_out = (
+                "export it again" if header.get("started", True) else f"install {self._name} and its packages again"
+            )
+            raise ExportError(f"{self._source}: can't be run: {header['error']}; {way_out}")
         return dict(header)
 
     def _read_array(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -102,11 +105,11 @@ class PipedNetwork:
             raise self._ended()
         return np.frombuffer(content, "<f4").reshape(shape).astype(np.float32)
 
-    def _ended(self) -> ExportError:
+    def _ended(self, way_out: str = "try it again") -> ExportError:
         self._errors.seek(0)
         said = self._errors.read().decode("utf-8", "replace").strip().splitlines()
         words = said[-1] if said else "nothing"
-        return ExportError(f"{self._source}: {self._name} has ended; it said: {words}; try it again")
+        return ExportError(f"{self._source}: {self._name} has ended; it said: {words}; {way_out}")
 
 
 def _stop(process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:

@@ -28,6 +28,7 @@ async function start() {
   wasm.setWasmPaths(path.dirname(wasmFile) + path.sep);
   await tf.setBackend("wasm");
   await tf.ready();
+  started = true;
   return tf;
 }
 
@@ -108,7 +109,9 @@ async function main() {
   }
 }
 
+let started = false; // what fails before is no fault of the file
+
 main().catch((error) => {
-  say({ error: String(error.message ?? error).split("\n")[0], missing: error.code === "MODULE_NOT_FOUND" });
+  say({ error: String(error.message ?? error).split("\n")[0], missing: error.code === "MODULE_NOT_FOUND", started });
   process.exitCode = 1;
 });
