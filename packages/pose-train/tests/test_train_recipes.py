@@ -18,8 +18,8 @@ def test_there_is_a_recipe_for_each_size_of_network():
     assert len({make_train_settings({"recipe": name}, source="train").model for name in SIZES}) == len(SIZES)
 
 
-def test_the_published_recipe_is_the_defaults_but_for_the_nominal_batch():
-    assert make_train_settings({"recipe": "published"}, source="train") == TrainSettings(nbs=64)
+def test_the_published_recipe_is_the_defaults_but_for_the_nominal_batch_and_the_matching():
+    assert make_train_settings({"recipe": "published"}, source="train") == TrainSettings(nbs=64, alignment="iou")
 
 
 def test_defaults_hold_where_neither_words_nor_recipe_say():
@@ -30,8 +30,8 @@ def test_defaults_hold_where_neither_words_nor_recipe_say():
     assert make_train_settings({"epochs": 3}, source="train", defaults=defaults).epochs == 3
 
 
-def test_a_recipe_for_coco_changes_nothing_of_how_is_learnt():
-    usual = TrainSettings()
+def test_a_recipe_for_coco_learns_as_the_published_one():
+    usual = make_train_settings({"recipe": "published"}, source="train")
     changed = {key for name in SIZES for key in read_recipe(name) if read_recipe(name)[key] != getattr(usual, key)}
     assert changed == {"model", "data", "epochs", "batch", "imgsz"}
 
