@@ -11,6 +11,7 @@ from pose_export.layer_errors import LayerError, measure_layers
 from pose_export.load import load, load_runtime
 from pose_export.measurements import PRECISIONS, Measurement, benchmark, plan_benchmark
 from pose_export.parity import Parity
+from pose_export.requirements import NotInstalledError
 from pose_export.selecting import describe_selection
 from pose_export.timing import FileTimes
 
@@ -25,6 +26,7 @@ __all__ = [
     "Format",
     "LayerError",
     "Measurement",
+    "NotInstalledError",
     "Outcome",
     "Parity",
     "__version__",
