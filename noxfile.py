@@ -308,9 +308,9 @@ def try_export(
     """
     package = package_named("pose-export")
     install_wheels(session, package, extras)
-    session.install("-q", "-c", str(CONSTRAINTS), *package.test_requirements)
+    session.install("-q", "-c", str(CONSTRAINTS), SPREADER, *package.test_requirements)
     patterns = [f"test_export_{test}.py" for test in tests]
-    run_chosen_tests(session, package, patterns, must=must, environment=environment)
+    run_chosen_tests(session, package, patterns, must=must, environment=environment, settings=SPREAD)
 
 
 def try_commands(session: nox.Session, formats: tuple[str, ...], *, environment: dict[str, str]) -> None:
@@ -323,16 +323,23 @@ def try_commands(session: nox.Session, formats: tuple[str, ...], *, environment:
 
 
 def run_chosen_tests(
-    session: nox.Session, package: Package, patterns: list[str], *, must: list[str], environment: dict[str, str]
+    session: nox.Session,
+    package: Package,
+    patterns: list[str],
+    *,
+    must: list[str],
+    environment: dict[str, str],
+    settings: tuple[str, ...] = (),
 ) -> None:
     """Run files of a package's tests, from its sdist, where the package is installed.
 
     Args:
         must: modules and programs without which a test of pose-export fails rather than being skipped.
+        settings: further ones of pytest.
     """
     with tempfile.TemporaryDirectory(prefix=f"{package.name}-") as name, session.chdir(name):
         unpack_tests(package, Path(name))
-        settings = ("-c", str(ROOT / "pyproject.toml"), "--rootdir", name, "-p", "no:cacheprovider")
+        settings = ("-c", str(ROOT / "pyproject.toml"), "--rootdir", name, "-p", "no:cacheprovider", *settings)
         files = [f"tests/{file.name}" for pattern in patterns for file in sorted(Path(name, "tests").glob(pattern))]
         if not files:
             session.error(f"{package.name} has no tests that are called {' or '.join(patterns)}")
