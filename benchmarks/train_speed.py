@@ -61,7 +61,7 @@ def drawn(output: Path, val: int = VAL) -> Path:
 
 
 def settings_for(output: Path, **changed: object) -> TrainSettings:
-    """The published recipe on the drawn images."""
+    """The defaults on the drawn images."""
     chosen: dict[str, object] = {"data": str(drawn(output)), "project": str(output / "run"), "imgsz": SIZE}
     return TrainSettings(**(chosen | {"batch": BATCH, "plots": False, "close_mosaic": 0} | changed))  # type: ignore[arg-type]
 

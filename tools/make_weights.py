@@ -48,6 +48,7 @@ def make_settings(
         batch=batch,
         nbs=batch,
         optimizer="Muon",
+        alignment="iou",  # as those that come along were learnt
         lr0=rate,
         momentum=0.95,
         warmup_epochs=0.5,

@@ -98,6 +98,11 @@ def test_calibration_is_for_those_that_are_always_in_8_bit(net: PoseNet, card: M
     assert edge.failed
 
 
+def test_layers_in_float_are_for_8_bit_alone(net: PoseNet, card: ModelCard, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="keep_float must come with int8=True"):
+        export_all((net, card), output=tmp_path, options={"keep_float": ["model.2.cv1.conv"]})
+
+
 @pytest.mark.needs("onnx", "onnxslim", "onnxruntime")
 def test_all_formats_are_made_that_are_installed_for(
     net: PoseNet, card: ModelCard, noise: NDArray[np.uint8], tmp_path: Path

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pose_data import ExportError, ModelCard, Poses, cxcywh_from_xyxy, select
 from pose_export import CONTRACTS, ExportResult, export, get_format, load, load_runtime
 from pose_export.contracts import output_shapes, to_raw
-from pose_export.options import CANDIDATES, ConvertOptions
+from pose_export.options import CANDIDATES, ConvertOptions, check_contract
 
 if TYPE_CHECKING:
     from pose_nn import PoseNet
@@ -282,7 +282,6 @@ def test_nobody_leaves_rows_of_zeros() -> None:
 
 
 def test_contract_that_a_format_lacks_is_refused() -> None:
-    from pose_export.formats import check_contract
 
     with pytest.raises(ExportError, match=r"format 'ncnn' has the contracts raw; got 'nms'"):
         check_contract(get_format("ncnn"), "nms")

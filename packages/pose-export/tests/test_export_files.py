@@ -13,8 +13,8 @@ from pose_export import FORMATS, ExportResult, get_format, load_runtime
 
 Exported = Callable[..., ExportResult]
 NAMES = [row.name for row in FORMATS if row.name != "engine"]  # whose tests have a stand-in of TensorRT
-FOLDERS = [row.name for row in FORMATS if row.folder]
 RUN_HERE = [name for name in NAMES if not get_format(name).why_not_run]
+FOLDERS = [name for name in RUN_HERE if get_format(name).folder]
 LIARS = [name for name in RUN_HERE if name != "safetensors"]  # which takes no lie
 
 
@@ -49,9 +49,7 @@ def test_a_folder_without_one_of_its_parts_is_refused(name: str, copied: Callabl
     for part in get_format(name).parts:
         away = path.parent / "away"
         (path / part).rename(away)
-        with pytest.raises(
-            ExportError, match=rf"{path.name}: (must be a whole {name} folder; it has no {part}|can't be)"
-        ):
+        with pytest.raises(ExportError, match=rf"{path.name}: must be a whole {name} folder; it has no {part}"):
             load_runtime(path)
         away.rename(path / part)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pose_data import ExportError, describe_runtime
 from pose_export import FORMATS, ExportResult, format_of, get_format, load_runtime
-from pose_export.formats import check_options, check_run_options
+from pose_export.options import check_options, check_run_options
 from pose_export.requirements import REQUIREMENTS, require_modules
 
 

@@ -135,6 +135,16 @@ def test_worst_layers_go_back_to_float_until_enough_is_kept(export_8: Export8, n
 
 
 @needs_onnx
+def test_force_takes_the_last_file_that_loses_too_much(export_8: Export8) -> None:
+    figures = iter([0.9, *[0.5] * 9])  # the network's; then of every file
+    told: list[str] = []
+    result = export_8(max_ap_drop=1.0, force=True, measure_ap=lambda _: next(figures), progress=told.append)
+    assert result.status.startswith("refused, handed over by force: AP drops by 0.4000")
+    kept = len(result.card.facts["float_layers"].split(", "))
+    assert [words for words in told if "keeping" in words][-1] == f"keeping the {kept} worst layers in float"
+
+
+@needs_onnx
 @pytest.mark.parametrize("contract", CONTRACTS)
 def test_layers_of_a_graph_have_the_names_of_the_network(
     contract: str, exported: Callable[..., ExportResult], net: PoseNet

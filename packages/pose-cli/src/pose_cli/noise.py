@@ -50,11 +50,12 @@ def _start_filter() -> subprocess.Popen[bytes] | None:
         process = subprocess.Popen(command, stdin=pipe, stdout=pipe, start_new_session=True)
     except OSError:  # no process or memory left for it
         return None
-    assert process.stdout is not None
+    assert process.stdin is not None and process.stdout is not None
     with process.stdout as answers:
         if answers.readline():
             return process
-    process.communicate()  # it has ended: this Python needs more than its own path to start
+    process.stdin.close()
+    process.wait()  # it has ended: this Python needs more than its own path to start
     return None
 
 

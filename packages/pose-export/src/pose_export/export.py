@@ -19,9 +19,17 @@ from pose_data import ExportError, ModelCard, PoseError, Predictor, check_imgsz,
 from pose_export.calibrate import gather_calibration
 from pose_export.card import COMPILED
 from pose_export.contracts import count_anchors
-from pose_export.formats import Format, check_contract, check_options, check_platform, get_format
+from pose_export.formats import Format, get_format
 from pose_export.gate import Reference, RefusedError, Verdict, judge
-from pose_export.options import MAX_DET, ConvertOptions, check_companions, check_conf
+from pose_export.options import (
+    MAX_DET,
+    ConvertOptions,
+    check_companions,
+    check_conf,
+    check_contract,
+    check_options,
+    check_platform,
+)
 from pose_export.parity import Parity
 from pose_export.places import choose_target, disk_is_full, measure_size, new_output, read_stamp
 from pose_export.requirements import require_modules
@@ -165,7 +173,11 @@ def export(
     images_8_bit = gather_calibration(calibration, size, tell=tell) if measured else None
     options = replace(options, imgsz=size, calibration=images_8_bit)
     job = _Job(source, row, target, stamp, Reference(source.net, images=images, measure_ap=measure_ap), tell)
-    done = job.run_until(options, max_ap_drop) if max_ap_drop is not None else job.run(options, force=force)
+    drop = None if max_ap_drop is None else max_ap_drop / 100
+    if drop is None or "keep_float" not in row.options:
+        done = job.run(options, force=force, max_ap_drop=drop)
+    else:
+        done = job.run_until(options, drop, force=force)
     drawn = measured and calibration is None
     notes += (*done.notes, *source.notes, *_list_notes(done.card, done.verdict, drawn=drawn, target=target))
     status, parity, seconds = done.verdict.status, done.verdict.parity, time.perf_counter() - started
@@ -219,21 +231,23 @@ class _Job:
             return ()
         return (f"{self.target} was written by somebody else while this export was at work, and is replaced",)
 
-    def run_until(self, options: ConvertOptions, max_ap_drop: float) -> _Done:
-        """Leave more and more of the worst layers in float until little enough AP is lost; where the format can."""
+    def run_until(self, options: ConvertOptions, max_ap_drop: float, *, force: bool) -> _Done:
+        """Leave more and more of the worst layers in float until no more AP is lost than that, 0 to 1.
+
+        With force the last file of them is taken, whatever it loses.
+        """
         from pose_export.convert.layers import may_be_in_8_bit
         from pose_export.convert.sensitivity import compare_layers
 
         worst: tuple[str, ...] = ()
-        count, most, drop = 0, 0, max_ap_drop / 100
-        if "keep_float" not in self.row.options:
-            return self.run(options, force=False, max_ap_drop=drop)
+        count, most = 0, 0
         while True:
+            last = bool(worst) and count >= most
             try:
                 kept = (*options.keep_float, *worst[:count])
-                return self.run(replace(options, keep_float=kept), force=False, max_ap_drop=drop)
+                return self.run(replace(options, keep_float=kept), force=force and last, max_ap_drop=max_ap_drop)
             except RefusedError:
-                if worst and count >= most:
+                if last:
                     raise
             if not worst:
                 self.tell("measuring what each layer suffers from 8 bit")

@@ -132,16 +132,15 @@ def _check_alone(rows: Sequence[Format], asked: dict[str, object]) -> None:
     """Refuse options that would change nothing in any of the formats."""
     in_8_bit = bool(asked.get("int8")) or any(row.int8_only for row in rows)
     nms = bool(asked.get("nms")) or asked.get("contract") == "nms"
-    check_companions(asked, int8=in_8_bit, nms=nms)
-    if not any(row.int8_only and "keep_float" in row.options for row in rows):
-        check_companions({"keep_float": asked.get("keep_float")}, int8=bool(asked.get("int8")), nms=nms)
+    check_companions({**asked, "keep_float": ()}, int8=in_8_bit, nms=nms)
+    check_companions({"keep_float": asked.get("keep_float")}, int8=bool(asked.get("int8")), nms=nms)
 
 
 def _fit(row: Format, asked: dict[str, object]) -> dict[str, object]:
     """Leave out what is only for those of the formats that are always in 8 bit."""
     if asked.get("int8") or row.int8_only:
         return asked
-    return {name: value for name, value in asked.items() if name not in ("calibration", "keep_float")}
+    return {name: value for name, value in asked.items() if name != "calibration"}
 
 
 def _choose_folder(checkpoint: Path | str | tuple[PoseNet, ModelCard], output: Path | str | None) -> Path:

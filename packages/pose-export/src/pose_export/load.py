@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pose_data import ExportError, ModelCard, Predictor, Runtime
 
-from pose_export.formats import Format, check_run_options, format_of
-from pose_export.options import RunOptions
+from pose_export.formats import Format, format_of
+from pose_export.options import RunOptions, check_run_options
 from pose_export.requirements import require_modules
 from pose_export.selecting import describe_selection
 

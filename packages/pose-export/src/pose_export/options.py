@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pose_data import ExportError, ModelCard
 
 from pose_export.contracts import CONTRACTS
+from pose_export.formats import FORMATS, Format
 
 MAX_DET = 300
 # Options that are numbers: name, type, and what it is in words.
@@ -183,3 +184,50 @@ def check_conf(options: ConvertOptions, *, anchors: int) -> None:
         f"conf must be at least {LEAST_CONF} with nms, which compares the {count} best of {of} anchors; "
         f'got {options.conf:g}; raise it, or select outside the file, with contract="raw"'
     )
+
+
+def check_options(row: Format, given: tuple[str, ...]) -> None:
+    """Refuse options of a conversion that the format doesn't have.
+
+    Raises:
+        ExportError: naming the option and what the format does take.
+    """
+    for name in given:
+        if name not in row.options:
+            known = ", ".join(row.options)
+            raise ExportError(f"format '{row.name}' takes the options {known}; got '{name}'; leave it out")
+
+
+def check_platform(row: Format) -> None:
+    """Refuse to make files of a format on a platform that can't.
+
+    Raises:
+        ExportError: naming the platforms that can.
+    """
+    if row.converts_where_it_runs and row.why_not_run:
+        raise ExportError(f"format '{row.name}' can't be made on this machine: {row.why_not_run}; export it there")
+
+
+def check_contract(row: Format, contract: str) -> None:
+    """Refuse a contract that the format doesn't have.
+
+    Raises:
+        ExportError: naming it and those that the format does have.
+    """
+    if contract not in row.contracts:
+        known = ", ".join(row.contracts)
+        raise ExportError(f"format '{row.name}' has the contracts {known}; got '{contract}'; choose one of these")
+
+
+def check_run_options(row: Format, given: tuple[str, ...]) -> None:
+    """Refuse options of running that the format doesn't have.
+
+    Raises:
+        ExportError: naming the option.
+    """
+    for name in given:
+        if name not in row.run_options:
+            takers = ", ".join(other.name for other in FORMATS if name in other.run_options)
+            raise ExportError(
+                f"{name} must be left out for files of format '{row.name}', which can't be told it; it is for {takers}"
+            )
