@@ -28,7 +28,7 @@ import torch
 from pose_cli.models import shipped_weights
 from pose_data import COCO_PERSON, PoseDataset, open_dataset, read_data_settings, write_people
 from pose_nn import TorchRuntime, build_network, load_checkpoint
-from pose_train import TrainSettings, train, validate
+from pose_train import TrainSettings, ValidationEvent, train, validate
 from pose_train.data import keep_images, open_run_data
 from pose_train.engine import make_engine
 from pose_train.epochs import EpochLearner
@@ -39,6 +39,7 @@ from pose_train.resume import Progress
 
 SIZE, BATCH = 640, 16
 TRAIN, VAL = 96, 96
+PART = 480  # images of a validation between two looks at the network's own time
 LABELLED = 100_000
 NETWORK = "yolov8n-pose"
 ROW = "0 0.5 0.5 0.4 0.4" + " 0.5 0.5 2" * 17 + "\n"
@@ -122,16 +123,24 @@ def learn_resident(learner: Learner, batch: object, steps: int) -> None:
 
 
 def measure_validation(output: Path, turns: int, images: int) -> None:
-    """A whole validation with the weights that come along, and the network alone on inputs of the same sizes."""
+    """A validation with the weights that come along, and in its pauses, for speed drifts, the network alone."""
     samples = open_dataset(read_data_settings(drawn(output, images)), "val")
     assert isinstance(samples, PoseDataset)
     checkpoint = load_checkpoint(shipped_weights())
     runtime = TorchRuntime(checkpoint.net, replace(checkpoint.card, imgsz=(SIZE, SIZE)))
     inputs = np.stack([samples[i].image for i in range(BATCH)])
+    part = min(PART, images) // BATCH * BATCH
     ratios = []
     for _ in range(turns):
-        whole = seconds(lambda: validate(runtime, samples, batch=BATCH))
-        alone = seconds(lambda: [runtime(inputs) for _ in range(images // BATCH)]) * images / (images // BATCH * BATCH)
+        pauses: list[float] = []
+
+        def time_network(event: object, pauses: list[float] = pauses) -> None:
+            if isinstance(event, ValidationEvent) and event.done >= part * (len(pauses) + 1):
+                pauses.append(seconds(lambda: [runtime(inputs) for _ in range(part // BATCH)]))
+
+        whole = seconds(lambda on_event=time_network: validate(runtime, samples, batch=BATCH, on_event=on_event))
+        whole -= sum(pauses)
+        alone = sum(pauses) / len(pauses) * images / part
         ratios.append(whole / alone)
         print(
             f"{images} images: validation {whole:.2f} s, network alone {alone:.2f} s, ratio {whole / alone:.3f}",
