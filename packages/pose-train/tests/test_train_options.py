@@ -7,7 +7,7 @@ import pytest
 import torch
 from pose_data import DrawnPeople, PoseTargets, Sample, SettingsError, open_dataset, read_data_settings, write_people
 from pose_nn import RawOutputs, load_checkpoint
-from pose_train import BatchTargets, MessageEvent, PoseLoss, assign, make_batch
+from pose_train import BatchTargets, MessageEvent, PoseLoss, assign, make_batch, train
 from pose_train.data import OneClass, image_name, open_run_data
 from pose_train.kept_images import KeptImages, StoredImages
 from pose_train.learner import resize_batch
@@ -116,6 +116,25 @@ def test_a_resized_batch_takes_its_people_along():
 def test_multi_scale_and_single_class_train(tiny, tmp_path):
     result = tiny(tiny.settings(tmp_path, epochs=1, multi_scale=0.5, single_cls=True, val=False))
     assert load_checkpoint(result.last).card.names == ("person",)
+
+
+class ReadPeople(DrawnPeople):
+    """Drawn people that remember which pictures were read."""
+
+    def __init__(self, count):
+        super().__init__(count, size=64)
+        self.read = set()
+
+    def __getitem__(self, index):
+        self.read.add(index)
+        return super().__getitem__(index)
+
+
+def test_a_fraction_of_the_images_is_all_that_is_read_for_mosaics_too(tiny, tmp_path):
+    people = ReadPeople(12)
+    settings = tiny.settings(tmp_path, epochs=3, fraction=0.25, mosaic=1.0, mixup=1.0, close_mosaic=0, val=False)
+    train(settings, train_samples=people)
+    assert people.read == {0, 1, 2}
 
 
 class TwoKinds(DrawnPeople):

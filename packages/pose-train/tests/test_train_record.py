@@ -22,6 +22,9 @@ def test_a_run_writes_down_versions_seed_data_and_start(tiny, tmp_path):
     assert record["packages"].keys() >= {"pose-train", "torch", "numpy"}
     assert record["train"]["images"] == 8
     assert record["val"] is None
+    assert record["plan"]["optimizer"] == "AdamW"
+    assert record["plan"]["lr0"] == 0.002
+    assert record["mixed_precision"] == "no"
     assert read_start_card(result.run_folder / "record.json").provenance.endswith("data people, seed 3")
 
 
@@ -40,6 +43,15 @@ def test_a_changed_label_changes_the_hash_of_labels_and_a_changed_image_that_of_
     image = open_dataset(settings, "train").image_path(0)
     image.write_bytes(image.read_bytes() + b"\0")
     assert fingerprint(open_dataset(settings, "train"))["files_sha256"] != before["files_sha256"]
+
+
+def test_another_area_of_a_person_changes_the_hash_of_labels():
+    class Larger(DrawnPeople):
+        def targets(self, index):
+            targets = super().targets(index)
+            return dataclasses.replace(targets, areas=2 * targets.areas)
+
+    assert fingerprint(Larger(4, size=64))["labels_sha256"] != fingerprint(DrawnPeople(4, size=64))["labels_sha256"]
 
 
 def test_drawn_people_are_told_apart_by_their_seed():

@@ -206,19 +206,38 @@ def test_resume_with_another_setting_names_it(tiny, tmp_path):
 
 
 @pytest.fixture
-def run_of_files(tmp_path, monkeypatch):
-    """A run of one epoch on images in files, whose data YAML was named from beside it: its data and its folder."""
-    data = write_people(tmp_path / "people", train=4, val=2, size=64)
-    monkeypatch.chdir(data.parent)
-    plain = {"epochs": 1, "imgsz": 64, "batch": 4, "workers": 0, "device": "cpu", "plots": False}
-    done = train(TrainSettings(data=data.name, project=str(tmp_path / "run"), **plain))
-    monkeypatch.chdir(tmp_path)
-    return data, done.run_folder
+def run_from(tmp_path, monkeypatch):
+    """Run an epoch on images in files from another folder than what comes next; return their YAML and the run's."""
+
+    def begin(*, beside, name, **changes):
+        data = write_people(tmp_path / "people", train=4, val=2, size=64)
+        monkeypatch.chdir(tmp_path / beside)
+        plain = {"epochs": 1, "imgsz": 64, "batch": 4, "workers": 0, "device": "cpu", "plots": False}
+        done = train(TrainSettings(data=name, project=str(tmp_path / "run"), **{**plain, **changes}))
+        monkeypatch.chdir(tmp_path / "run")
+        return data, done.run_folder
+
+    return begin
 
 
-def test_a_run_goes_on_from_another_folder_than_the_one_it_was_begun_in(run_of_files):
-    _, folder = run_of_files
+@pytest.fixture
+def run_of_files(run_from):
+    return run_from(beside="people", name="data.yaml")
+
+
+@pytest.mark.parametrize(("beside", "name"), [("people", "data.yaml"), (".", "people"), ("people", ".")])
+def test_a_run_goes_on_from_another_folder_than_the_one_it_was_begun_in(run_from, beside, name):
+    _, folder = run_from(beside=beside, name=name)
     assert train(TrainSettings(resume=str(folder))).epochs == 1
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_run_of_one_class_knows_its_files_too(run_from, split):
+    data, folder = run_from(beside="people", name="data.yaml", single_cls=True)
+    image = next((data.parent / "images" / split).iterdir())
+    image.write_bytes(image.read_bytes() + b"\0")
+    with pytest.raises(DataError, match=f"the {split} images must be .* got files of other names or sizes"):
+        train(TrainSettings(resume=str(folder)))
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pose_data.datasets.coco_write import write_coco_keypoints
     from pose_data.datasets.convert import Conversion, convert_to_coco, convert_to_yolo
     from pose_data.datasets.dataset import PoseDataset, open_dataset
-    from pose_data.datasets.description import DRAWN_PEOPLE, DataSettings, read_data_settings
+    from pose_data.datasets.description import DRAWN_PEOPLE, DataSettings, read_data_settings, whole_data_path
     from pose_data.datasets.fault import Fault
     from pose_data.datasets.image_write import write_image
     from pose_data.datasets.images import IMAGE_SUFFIXES, decode_image, image_size, read_image
@@ -115,6 +115,7 @@ _HOMES = {
         "DRAWN_PEOPLE",
         "DataSettings",
         "read_data_settings",
+        "whole_data_path",
     ),
     "datasets.fault": ("Fault",),
     "datasets.image_write": ("write_image",),
@@ -335,6 +336,7 @@ __all__ = [
     "shrink",
     "suppress",
     "video_writer",
+    "whole_data_path",
     "write_coco_keypoints",
     "write_errors_explained",
     "write_image",

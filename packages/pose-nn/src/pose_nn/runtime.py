@@ -96,7 +96,7 @@ class TorchRuntime:
         with torch.inference_mode():
             # A read-only array is copied, for torch can't promise not to write to it.
             pixels = torch.from_numpy(np.require(images, requirements=["C", "W"])).to(self._device)
-            # The order in memory is asked for by name, for a single image has a stride of 0 that torch takes for another.
+            # The order in memory is asked for by name: a single image has a stride of 0 that torch takes for another.
             batch = pixels.permute(0, 3, 1, 2).to(self._dtype, memory_format=self._format).div_(255)
             rows = self._net(batch)
             assert isinstance(rows, Tensor)

@@ -42,12 +42,14 @@ class AugmentedImages(Dataset[Item | PoseError]):
         size: side of the square input, pixels.
         settings: how images are augmented.
         seed: of the run.
+        partners: indices of the images that mosaics are made of; all of the data set when None.
     """
 
     samples: Samples
     size: int
     settings: AugmentSettings
     seed: int
+    partners: Sequence[int] | None = None
 
     def __getitem__(self, draw: Draw) -> Item | PoseError:
         try:
@@ -58,6 +60,7 @@ class AugmentedImages(Dataset[Item | PoseError]):
                 settings=self.settings,
                 generator=np.random.default_rng([self.seed, draw.epoch, draw.index]),
                 use_mosaic=draw.mix,
+                partners=self.partners,
             )
         except PoseError as error:
             return error

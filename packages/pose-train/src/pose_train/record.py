@@ -13,9 +13,8 @@ import numpy as np
 import torch
 from pose_data import DataError, ModelCard, PoseDataset, PoseTargets, Samples, atomic_path, card_from_json
 
-from pose_train.data import RunData
-from pose_train.engine import Engine
-from pose_train.settings import TrainSettings
+from pose_train.data import OneClass, RunData
+from pose_train.learner import Learner
 
 PACKAGES = (
     *("pose-data", "pose-eval", "pose-nn", "pose-train"),
@@ -26,16 +25,16 @@ SAMPLED = 16  # images of a data set without files whose labels are hashed: each
 Json = dict[str, object]
 
 
-def write_record(path: Path, *, settings: TrainSettings, data: RunData, card: ModelCard, engine: Engine) -> None:
+def write_record(path: Path, *, learner: Learner, data: RunData, card: ModelCard) -> None:
     """Write record.json.
 
     Args:
         path: of the file.
-        settings: of the run.
-        data: what it learns from; settings.yaml beside the file holds how.
+        learner: with its settings, which settings.yaml beside the file holds, what they came to, device and processes.
+        data: what it learns from.
         card: of the weights that it starts from, with their licence and where they came from.
-        engine: device and processes.
     """
+    settings, engine, plan = learner.settings, learner.engine, learner.plan
     document: Json = {
         "seed": settings.seed,
         "data": settings.data,
@@ -46,6 +45,8 @@ def write_record(path: Path, *, settings: TrainSettings, data: RunData, card: Mo
         "system": platform.platform(),
         "device": _device_name(engine.device),
         "processes": engine.world,
+        "mixed_precision": engine.accelerator.mixed_precision,
+        "plan": {"optimizer": plan.name, "lr0": plan.lr, "nbs": plan.nbs, "in_words": learner.description},
         "threads": torch.get_num_threads(),
         "git_commit": git_commit(Path.cwd()),
         "start": json.loads(card.to_json()),
@@ -95,9 +96,11 @@ def fingerprint(samples: Samples) -> Json:
 
     Returns:
         Images and people, the bytes of the image files, and SHA-256 hashes: `files` of paths and sizes, `labels` of
-        boxes, classes, keypoints and visibility. Of a data set without files only some labels are hashed, evenly
-        spread.
+        boxes, classes, keypoints, visibility, crowds and areas. Of a data set without files only some labels are
+        hashed, evenly spread.
     """
+    if isinstance(samples, OneClass):
+        return fingerprint(samples.samples)
     if isinstance(samples, PoseDataset):
         return _file_fingerprint(samples)
     chosen = np.unique(np.linspace(0, max(len(samples) - 1, 0), min(SAMPLED, len(samples))).astype(int))
@@ -159,7 +162,7 @@ def _file_fingerprint(dataset: PoseDataset) -> Json:
 
 
 def _add_arrays(digest: hashlib._Hash, targets: PoseTargets) -> None:
-    for values in (targets.labels, targets.boxes, targets.keypoints, targets.visibility, targets.crowd):
+    for values in (targets.labels, targets.boxes, targets.keypoints, targets.visibility, targets.crowd, targets.areas):
         digest.update(np.ascontiguousarray(values).tobytes())
 
 

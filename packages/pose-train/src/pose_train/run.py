@@ -80,7 +80,7 @@ class Run:
         """Make the folder of a new run, with its record and its first state."""
         if self.engine.writes:
             make_run_folder(self.folder, self.settings)
-            write_record(self.folder.record, settings=self.settings, data=self.data, card=self.card, engine=self.engine)
+            write_record(self.folder.record, learner=self.learner, data=self.data, card=self.card)
             self.keeper.keep_state(self.learner, self.progress)
             if self.settings.plots:
                 write_label_picture(self.folder.path / "labels.png", self.data.source)
@@ -300,7 +300,7 @@ def _make_order(settings: TrainSettings, data: RunData, engine: Engine) -> tuple
         rank=engine.rank,
         world=engine.world,
     )
-    return order, AugmentedImages(samples, settings.imgsz, settings.augmentation(), settings.seed)
+    return order, AugmentedImages(samples, settings.imgsz, settings.augmentation(), settings.seed, range(used))
 
 
 def _check_batch(settings: TrainSettings, engine: Engine, *, stride: int) -> None:

@@ -7,7 +7,7 @@ import gc
 from pathlib import Path
 
 import torch
-from pose_data import CheckpointError, Samples, SettingsError, load_settings
+from pose_data import CheckpointError, Samples, SettingsError, load_settings, whole_data_path
 
 from pose_train.data import RunData, open_run_data
 from pose_train.engine import Engine, make_engine, reproducible
@@ -160,9 +160,10 @@ def _as_begun(settings: TrainSettings, earlier: RunFolder) -> TrainSettings:
 
 
 def _with_whole_paths(settings: TrainSettings) -> TrainSettings:
-    """Write files as absolute paths, so that the run can go on from another folder."""
-    places = {name: getattr(settings, name) for name in ("data", "model", "pretrained")}
+    """Write files and folders as absolute paths, so that the run can go on from another folder."""
+    places = {name: getattr(settings, name) for name in ("model", "pretrained")}
     files = {name: str(Path(p).absolute()) for name, p in places.items() if isinstance(p, str) and Path(p).is_file()}
+    files["data"] = whole_data_path(settings.data)
     return dataclasses.replace(settings, **files)  # type: ignore[arg-type]  # all three may be text
 
 

@@ -108,6 +108,23 @@ def read_data_settings(path: Path | str) -> DataSettings:
         raise SettingsError(f"{file}: {error}") from error
 
 
+def whole_data_path(name: str) -> str:
+    """Write the file or folder that `read_data_settings` would read as an absolute path.
+
+    Args:
+        name: as it is given there.
+
+    Returns:
+        The path; the name as it is where nothing is there, or where the data set is drawn and lies nowhere.
+    """
+    path = Path(name)
+    if not path.is_file() and not _yaml_files(path):
+        if name == DRAWN_PEOPLE:
+            return name
+        path = COCO_POSE_FOLDER if name == COCO_POSE and not path.is_dir() else path
+    return str(path.absolute()) if path.exists() else name
+
+
 def _described(keys: _Keys, file: Path) -> DataSettings:
     root = _root(keys, file)
     splits = _splits(keys, root, file.absolute().parent)
