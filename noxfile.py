@@ -52,6 +52,7 @@ CHECKERS = ("mypy", "types-PyYAML", "tomli", "import-linter")  # tomli: what myp
 SPREADER = "pytest-xdist"
 # A process per core, and every test of a file in the same one: `-- -n 0` goes back to a single process.
 SPREAD = ("-n", "auto", "--dist", "loadfile")
+SPREAD_ONE_FILE = ("-n", "auto")
 
 NO_TESTS = 5  # what pytest ends with where there was none to run
 
@@ -81,8 +82,7 @@ def tests(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Every command and every Python block of the guide, followed page by page."""
     install_everything(session)
-    pages = ("-n", "auto", "docs")  # all of them are in one file
-    session.run(PYTHON, "-m", "pytest", *pages, *session.posargs, external=True, env=ONE_THREAD)
+    session.run(PYTHON, "-m", "pytest", *SPREAD_ONE_FILE, "docs", *session.posargs, external=True, env=ONE_THREAD)
 
 
 @nox.session
@@ -323,9 +323,16 @@ def try_commands(session: nox.Session, formats: tuple[str, ...], *, environment:
     """Install pose-cli as well, and give its commands a file of each of these formats, which must be there."""
     package = package_named("pose-cli")
     install_wheels(session, package, ())
-    session.install("-q", "-c", str(CONSTRAINTS), *package.test_requirements)
+    session.install("-q", "-c", str(CONSTRAINTS), SPREADER, *package.test_requirements)
     must = {"POSE_CLI_MUST": ",".join(formats)}
-    run_chosen_tests(session, package, ["test_cli_formats.py"], must=[], environment={**environment, **must})
+    run_chosen_tests(
+        session,
+        package,
+        ["test_cli_formats.py"],
+        must=[],
+        environment={**environment, **must},
+        settings=SPREAD_ONE_FILE,
+    )
 
 
 def run_chosen_tests(
