@@ -6,9 +6,10 @@ import pose_train.losses
 import pytest
 import torch
 import yaml
-from pose_data import DataError, DrawnPeople
+from pose_data import AugmentSettings, DataError, DrawnPeople
 from pose_nn import load_checkpoint
 from pose_train import MessageEvent, TrainingError, train
+from pose_train.loader import AugmentedImages, Draw
 from pose_train.training import _Job
 from safetensors.torch import load_file
 
@@ -60,13 +61,34 @@ def test_a_loss_that_stays_no_number_ends_the_run_in_one_line_with_the_good_weig
     assert load_checkpoint(last).card.facts["epoch"] == "1"
 
 
-def test_in_the_first_epoch_no_weights_are_promised_and_images_that_were_mixed_in_are_thought_of(
-    tiny, tmp_path, monkeypatch
-):
+def test_in_the_first_epoch_no_weights_are_promised(tiny, tmp_path, monkeypatch):
     spoil(monkeypatch, set(range(1, 100)), not_a_number)
-    with pytest.raises(TrainingError, match=r"\(image \d\) or one that was mixed into them, for the 4th") as error:
+    with pytest.raises(TrainingError, match="for the 4th") as error:
         tiny(tiny.settings(tmp_path, val=False, close_mosaic=0))
     assert str(error.value).endswith("there are no weights yet, as no epoch was ended")
+
+
+def test_images_that_were_mixed_in_are_named_too_and_many_are_listed(tmp_path, tiny, monkeypatch):
+    spoil(monkeypatch, {1}, not_a_number)
+    said = []
+    settings = tiny.settings(tmp_path, epochs=1, batch=4, val=False, close_mosaic=0, mosaic=1.0)
+    result = train(settings, train_samples=DrawnPeople(40, size=64, seed=1), on_event=messages(said))
+    text = next(line for line in said if "nan" in line)
+    listed = (result.run_folder / "bad_images.txt").read_text(encoding="utf-8").splitlines()
+    assert text.count("(image ") == 8
+    assert f" and {len(listed) - 8} more, all listed in '{result.run_folder / 'bad_images.txt'}'" in text
+    assert 8 < len(set(listed)) == len(listed) <= 16
+
+
+def test_sources_of_a_mosaic_are_the_images_that_it_is_made_of():
+    people = DrawnPeople(40, size=64, seed=1)
+    images = AugmentedImages(people, 64, AugmentSettings(mosaic=1.0), seed=0)
+    sources = images.sources(Draw(epoch=2, index=5, mix=True))
+    assert sources[0] == 5
+    assert len(sources) == 4
+    assert images.sources(Draw(epoch=2, index=5, mix=False)) == (5,)
+    of_these = AugmentedImages(people, 64, AugmentSettings(mosaic=1.0), seed=0, partners=range(6))
+    assert set(of_these.sources(Draw(epoch=2, index=5, mix=True))) <= set(range(6))
 
 
 def test_a_gradient_that_is_no_number_never_reaches_the_weights(tiny, tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 
-from pose_data import Samples, SettingsError, check_imgsz
+from pose_data import Samples, SettingsError, atomic_path, check_imgsz
 from pose_eval import PoseMetrics
 from pose_nn import PoseNet, TorchRuntime, load_checkpoint
 
@@ -21,7 +21,7 @@ from pose_train.interrupts import Interrupts
 from pose_train.keeper import Keeper
 from pose_train.label_pictures import write_label_picture
 from pose_train.learner import LOWER_RATE, make_learner
-from pose_train.loader import AugmentedImages, EpochOrder, make_loader
+from pose_train.loader import AugmentedImages, Draw, EpochOrder, make_loader
 from pose_train.optimizer import ignored_settings
 from pose_train.outcome import TrainResult, fitness
 from pose_train.pictures import write_batch_picture, write_validation_picture
@@ -33,6 +33,7 @@ from pose_train.start import Start
 from pose_train.validation import ValidationResult, validate_shared
 
 BATCH_PICTURES = 3
+NAMED = 8  # images of a batch whose losses are no numbers, in a message
 RECOVERIES = 3  # from losses that are no numbers, in the whole run
 
 
@@ -64,11 +65,11 @@ class Run:
         self.listener, self.interrupts = listener, interrupts
         self.card = start.card
         _check_batch(settings, engine, stride=start.net.stride)
-        order, images = _make_order(settings, data, engine)
+        order, self.images = _make_order(settings, data, engine)
         self.learner = make_learner(
             settings, start.net, data.learnt, engine, batches=len(order), images=order.per_epoch
         )
-        loader = make_loader(images, order, workers=settings.workers, pin_memory=engine.device.type == "cuda")
+        loader = make_loader(self.images, order, workers=settings.workers, pin_memory=engine.device.type == "cuda")
         self.epochs = EpochLearner(self.learner, order, loader, engine=engine, interrupts=interrupts)
         self.keeper = Keeper(folder, settings, self.card)
         self.progress = Progress(epochs=settings.epochs)
@@ -177,14 +178,11 @@ class Run:
                 self._recover(error)
 
     def _recover(self, error: NotFiniteError) -> None:
-        parts = self.engine.gather(" ".join(map(str, error.indices)).encode())
-        names = ", ".join(image_name(self.data.source, int(index)) for part in parts for index in part.split())
+        names = self._name_images(error)
         epoch = self.progress.epoch + 1
         recoveries = self.progress.recoveries + 1  # the state may be older than the one before
         self.progress = load_state(self.folder.state, self.learner)
         self.progress.recoveries = recoveries
-        mixed = self._mixes(epoch - 1) and max(self.settings.mosaic, self.settings.mixup) > 0
-        names += " or one that was mixed into them" * mixed
         where = f"{error} in epoch {epoch}, at step {error.step}, with the images {names}"
         if self.progress.recoveries > RECOVERIES:
             raise TrainingError(
@@ -194,6 +192,21 @@ class Run:
         rate = LOWER_RATE**self.progress.recoveries
         again = f"{self.progress.recoveries} of {RECOVERIES}"
         self.say(f"{where}; going back to epoch {self.progress.epoch} with {rate:g} of the learning rate ({again})")
+
+    def _name_images(self, error: NotFiniteError) -> str:
+        """Name the images of a batch, those that were mixed into them too; many are listed in a file."""
+        epoch = self.progress.epoch
+        draws = [Draw(epoch, index, self._mixes(epoch)) for index in error.indices]
+        mine = dict.fromkeys(source for draw in draws for source in self.images.sources(draw))
+        parts = self.engine.gather(" ".join(map(str, mine)).encode())
+        indices = dict.fromkeys(int(index) for part in parts for index in part.split())
+        names = [image_name(self.data.source, index) for index in indices]
+        if len(names) <= NAMED:
+            return ", ".join(names)
+        if self.engine.writes:
+            with atomic_path(self.folder.bad_images) as temporary:
+                temporary.write_text("\n".join(names) + "\n", encoding="utf-8")
+        return f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more, all listed in '{self.folder.bad_images}'"
 
     def _what_is_left(self) -> str:
         if not self.progress.epoch:

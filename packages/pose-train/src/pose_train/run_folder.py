@@ -61,6 +61,11 @@ class RunFolder:
         return self.path / "record.json"
 
     @property
+    def bad_images(self) -> Path:
+        """The images of the batch whose losses were last no numbers, where they are many."""
+        return self.path / "bad_images.txt"
+
+    @property
     def settings(self) -> Path:
         """The settings as they were resolved."""
         return self.path / "settings.yaml"
