@@ -5,6 +5,7 @@ python benchmarks/train_speed.py loop OUTPUT          # images per second of the
 python benchmarks/train_speed.py validation OUTPUT --images 5000   # seconds of a validation and of the network alone
 python benchmarks/train_speed.py memory OUTPUT        # largest memory of a run with a batch of 16
 python benchmarks/train_speed.py index OUTPUT         # seconds until 100,000 labelled images are known, twice
+python benchmarks/train_speed.py recipes OUTPUT       # a step by the defaults and by the published recipe
 
 The data are drawn into OUTPUT by the first command that needs them. What is compared is measured in turns.
 """
@@ -28,7 +29,7 @@ import torch
 from pose_cli.models import shipped_weights
 from pose_data import COCO_PERSON, PoseDataset, open_dataset, read_data_settings, write_people
 from pose_nn import TorchRuntime, build_network, load_checkpoint
-from pose_train import TrainSettings, ValidationEvent, train, validate
+from pose_train import TrainSettings, ValidationEvent, make_train_settings, train, validate
 from pose_train.data import keep_images, open_run_data
 from pose_train.engine import make_engine
 from pose_train.epochs import EpochLearner
@@ -38,6 +39,7 @@ from pose_train.loader import AugmentedImages, Draw, EpochOrder, make_loader
 from pose_train.resume import Progress
 
 SIZE, BATCH = 640, 16
+SMALL, STEPS = 192, 5  # of a step of each recipe
 TRAIN, VAL = 96, 96
 PART = 480  # images of a validation between two looks at the network's own time
 LABELLED = 100_000
@@ -77,6 +79,36 @@ def measure_loader(output: Path, turns: int) -> None:
             speeds = [TRAIN / processor_seconds(lambda i=images, m=mix: read_all(i, m)) for _ in range(turns)]
             kind = f"{'mosaic' if mix else 'one image'}, {size} px, {'from memory' if cache else 'from JPEG files'}"
             print(f"{kind:40} {statistics.median(speeds):6.0f} per second and core ({spread(speeds)})", flush=True)
+
+    settings = settings_for(output, imgsz=SIZE // 2)
+    whole = open_dataset(read_data_settings(settings.data), "train")  # not read any smaller than they are
+    images = AugmentedImages(whole, SIZE // 2, settings.augmentation(), 0)
+    speeds = [TRAIN / processor_seconds(lambda: read_all(images, True)) for _ in range(turns)]
+    kind = f"mosaic, {SIZE // 2} px, decoded whole"
+    print(f"{kind:40} {statistics.median(speeds):6.0f} per second and core ({spread(speeds)})", flush=True)
+
+
+def measure_recipes(output: Path, turns: int) -> None:
+    """Processor time of a step of each recipe on a batch that is there, in turns; all begin from nothing."""
+    recipes = {"the defaults": {}, "alignment=iou": {"alignment": "iou"}, "recipe=published": {"recipe": "published"}}
+    learners = {}
+    for name, words in recipes.items():
+        chosen = {"data": str(drawn(output)), "imgsz": SMALL, "batch": BATCH, "model": NETWORK, "plots": False}
+        settings = make_train_settings(chosen | words, source=name)
+        samples = open_run_data(settings, None, None).learnt
+        net = build_network(NETWORK)
+        learners[name] = make_learner(settings, net, samples, make_engine(settings), batches=STEPS, images=TRAIN)
+    images = AugmentedImages(samples, SMALL, settings.augmentation(), 0)
+    order = EpochOrder(TRAIN, batch=BATCH, per_epoch=TRAIN, seed=0)
+    batch = next(iter(make_loader(images, order, workers=0, pin_memory=False)))
+    took: dict[str, list[float]] = {name: [] for name in learners}
+    for turn in range(turns + 1):  # the first warms up
+        for name, learner in learners.items():
+            one = processor_seconds(lambda: learn_resident(learner, batch, STEPS)) / STEPS  # noqa: B023
+            took[name] += [1000 * one] * bool(turn)
+    for name, times in took.items():
+        ratio = statistics.median(a / b for a, b in zip(times, took["recipe=published"], strict=True))
+        print(f"{name:20} {statistics.median(times):7.1f} ms a step ({spread(times)}), of published {ratio:.3f}")
 
 
 def read_all(images: AugmentedImages, mix: bool) -> None:
@@ -212,6 +244,7 @@ JOBS = {
     "loop": measure_loop,
     "memory": measure_memory,
     "index": measure_index,
+    "recipes": measure_recipes,
 }
 
 
