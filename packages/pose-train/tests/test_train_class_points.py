@@ -78,6 +78,14 @@ def test_no_loss_looks_at_a_point_that_the_class_lacks(options):
     assert torch.isfinite(result.items).all()
 
 
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_a_label_of_a_point_that_the_class_lacks_changes_no_loss(options):
+    wanted = targets(0, 1)
+    labelled = replace(wanted, visibility=torch.where(HAS, wanted.visibility, 2))
+    before, after = (losses(outputs(2), people, class_points=HAS, **options)[0] for people in (wanted, labelled))
+    assert torch.equal(before.items, after.items)
+
+
 def test_without_classes_the_score_of_such_a_point_is_pushed_to_zero():
     _, gradient, _ = losses(outputs(1), targets(1), class_points=None)
     assert (gradient[0, 1:3, 2].sum(dim=1) > 0).all()
@@ -208,7 +216,7 @@ def test_one_class_has_the_points_of_all(tmp_path):
 
 def test_points_that_a_class_lacks_have_no_heatmap():
     wanted = replace(targets(0, 1), visibility=torch.full((2, 4), 2, dtype=torch.uint8))
-    own = PoseLoss(torch.full((4,), 0.1), class_points=HAS).of_its_class(wanted)
+    own = PoseLoss(torch.full((4,), 0.1), class_points=HAS).as_learnt(wanted)
     drawn = make_heatmaps(own, images=2, level=(4, 4), stride=8).amax(dim=(2, 3))
     assert torch.equal(drawn > 0, HAS)
-    assert torch.equal(PoseLoss(torch.full((4,), 0.1)).of_its_class(wanted).visibility, wanted.visibility)
+    assert torch.equal(PoseLoss(torch.full((4,), 0.1)).as_learnt(wanted).visibility, wanted.visibility)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from pose_nn import build_network, load_checkpoint
 from pose_train import BatchTargets, HeatmapBranch, heatmap_loss, make_heatmaps
+from pose_train.heatmaps import mark_known_cells
 from pose_train.student import Student
 from safetensors.torch import load_file
 
@@ -72,6 +73,26 @@ def test_the_loss_weighs_cross_entropy_by_the_square_of_the_error():
     # logit 0 is p = 1/2: against 1 and 0 alike (1/2)^2 log 2; against 1/2 nothing
     wanted = torch.tensor([1.0, 0.0, 0.5]).reshape(1, 1, 1, 3)
     assert heatmap_loss(torch.zeros(1, 1, 1, 3), wanted).item() == pytest.approx(2 * 0.25 * math.log(2))
+
+
+def test_cells_that_are_not_known_cost_nothing():
+    known = torch.tensor([True, False, True]).reshape(1, 1, 1, 3)
+    wanted = torch.tensor([1.0, 0.0, 0.5]).reshape(1, 1, 1, 3)
+    assert heatmap_loss(torch.zeros(1, 1, 1, 3), wanted, known).item() == pytest.approx(0.25 * math.log(2))
+
+
+def test_of_an_ignored_point_no_cell_is_known_that_its_peak_might_reach_from_within_the_box():
+    person = people(boxes=[[8, 16, 24, 32]], keypoints=[[(12.0, 20.0)] * 3], visibility=[[2, 1, 0]], images=[1])
+    known = mark_known_cells(person, torch.tensor([[False, True, False]]), images=2, level=(8, 8), stride=8)
+    # the box is from 1 to 3 and from 2 to 4 cells; the spread is the least, and 3 of it are 1.8 cells
+    unknown = torch.zeros(2, 3, 8, 8, dtype=torch.bool)
+    unknown[1, 1, 0:6, 0:5] = True  # middles from 0.2 to 5.8 in y and from -0.8 to 4.8 in x
+    assert torch.equal(~known, unknown)
+
+
+def test_with_no_point_ignored_all_cells_are_known():
+    ignored = torch.zeros(1, 3, dtype=torch.bool)
+    assert mark_known_cells(one_person(), ignored, images=2, level=(8, 8), stride=8).all()
 
 
 def test_a_new_branch_expects_a_point_nearly_nowhere():

@@ -1,13 +1,25 @@
 """What settings change in what is learnt: classes, sizes, layers, hidden points, the measure of assignment."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from pose_data import DrawnPeople, PoseTargets, Sample, SettingsError, open_dataset, read_data_settings, write_people
 from pose_nn import RawOutputs, load_checkpoint
-from pose_train import BatchTargets, MessageEvent, PoseLoss, assign, make_batch, train
+from pose_train import (
+    LOSS_NAMES,
+    BatchTargets,
+    Gains,
+    Likelihood,
+    MessageEvent,
+    PoseLoss,
+    ResidualFlow,
+    assign,
+    make_batch,
+    train,
+)
 from pose_train.data import OneClass, image_name, open_run_data
 from pose_train.kept_images import KeptImages, StoredImages
 from pose_train.learner import resize_batch
@@ -95,6 +107,70 @@ def test_the_place_of_a_hidden_keypoint_is_learnt_unless_it_is_ignored():
         for policy in ("visible", "ignored", "own")
     }
     assert costs["visible"] == costs["own"] != costs["ignored"]
+
+
+def all_losses(targets, *, occluded, alignment):
+    torch.manual_seed(0)
+    raw = raw_outputs()
+    raw = replace(raw, boxes=raw.boxes + torch.randn(raw.boxes.shape))  # some are better than others
+    likelihood = Likelihood(torch.randn(1, 6, 4), ResidualFlow())
+    gains = Gains(likelihood=1.0)
+    loss = PoseLoss(torch.full((3,), 0.5), alignment=alignment, occluded=occluded, gains=gains)
+    return dict(zip((*LOSS_NAMES, "likelihood"), loss(raw, targets, likelihood).items.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("alignment", ["iou", "oks"])
+@pytest.mark.parametrize("occluded", ["visible", "ignored", "own"])
+def test_where_an_ignored_point_is_changes_no_loss_and_where_a_learnt_one_is_all_that_look_at_it(occluded, alignment):
+    before, after = one_person((2, 1, 0)), one_person((2, 1, 0))
+    after.keypoints[0, 1] = torch.tensor([28.0, 4.0])
+    before, after = (all_losses(targets, occluded=occluded, alignment=alignment) for targets in (before, after))
+    changed = {name for name in before if before[name] != after[name]}
+    look = {"pose", "likelihood"} | ({"box", "cls", "dfl"} if alignment == "oks" else set())
+    assert changed == (set() if occluded == "ignored" else look)
+
+
+class HiddenNose:
+    """Drawn people whose nose is hidden, so many pixels to the right; implements Samples."""
+
+    def __init__(self, moved):
+        self.people, self.moved = DrawnPeople(4, size=64, seed=1), moved
+        self.names, self.skeleton, self.keypoint_dims = self.people.names, self.people.skeleton, 3
+
+    def __len__(self):
+        return len(self.people)
+
+    def __getitem__(self, index):
+        return replace(self.people[index], targets=self.targets(index))
+
+    def targets(self, index):
+        targets = self.people.targets(index)
+        keypoints, visibility = targets.keypoints.copy(), targets.visibility.copy()
+        keypoints[:, 0] = [20 + self.moved, 30]
+        visibility[:, 0] = 1
+        return replace(targets, keypoints=keypoints, visibility=visibility)
+
+
+@pytest.mark.parametrize("occluded", ["ignored", "own"])
+def test_a_run_with_every_loss_learns_the_same_wherever_the_ignored_points_are(tiny, tmp_path, occluded):
+    nets, tables = [], []
+    for moved in (0, 8):
+        settings = tiny.settings(
+            tmp_path / str(moved),
+            epochs=1,
+            val=False,
+            occluded=occluded,
+            heatmap=1.0,
+            likelihood=1.0,
+            mosaic=0.0,  # which cuts points off
+            translate=0.0,
+            scale=0.0,
+        )
+        done = train(settings, train_samples=HiddenNose(moved), val_samples=HiddenNose(moved))
+        nets.append(load_file(done.last))
+        tables.append((done.run_folder / "results.csv").read_text())
+    assert (tables[0] == tables[1]) == (occluded == "ignored")
+    assert all(torch.equal(nets[0][name], nets[1][name]) for name in nets[0]) == (occluded == "ignored")
 
 
 def test_a_resized_batch_takes_its_people_along():

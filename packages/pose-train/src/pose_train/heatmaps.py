@@ -40,7 +40,7 @@ class HeatmapBranch(nn.Module):
         return tuple(level(f) for level, f in zip(self.levels, features, strict=True))
 
 
-def heatmap_loss(logits: Tensor, wanted: Tensor) -> Tensor:
+def heatmap_loss(logits: Tensor, wanted: Tensor, known: Tensor | None = None) -> Tensor:
     """Sum |p - g|^2 * BCE(p, g) over all cells of a level.
 
     A focal loss (Lin et al., ICCV 2017) for targets between 0 and 1: a cell that is right already hardly counts.
@@ -48,9 +48,11 @@ def heatmap_loss(logits: Tensor, wanted: Tensor) -> Tensor:
     Args:
         logits: (B, K, H, W).
         wanted: (B, K, H, W) in [0, 1].
+        known: (B, K, H, W) bool, the cells that count; None for all.
     """
     entropy = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
-    return ((logits.sigmoid() - wanted).square() * entropy).sum()
+    losses = (logits.sigmoid() - wanted).square() * entropy
+    return losses.sum() if known is None else (losses * known).sum()
 
 
 @torch.no_grad()
@@ -73,8 +75,7 @@ def make_heatmaps(targets: BatchTargets, *, images: int, level: tuple[int, int],
     maps = torch.zeros(images * keypoints * height * width, device=targets.keypoints.device)
     person, point = (targets.visibility > 0).nonzero(as_tuple=True)
     if len(person):
-        sides = targets.boxes[:, 2:] - targets.boxes[:, :2]
-        spread = (SPREAD * sides.prod(dim=1).clamp(min=0).sqrt() / stride).clamp(min=LEAST_SPREAD)[person]
+        spread = _spreads(targets, stride)[person]
         centre = targets.keypoints[person, point] / stride
         first = (targets.image_index[person] * keypoints + point) * (height * width)
         reach = min(int((REACH * spread.max()).ceil()), max(height, width))
@@ -85,6 +86,48 @@ def make_heatmaps(targets: BatchTargets, *, images: int, level: tuple[int, int],
         peaks = peak_y[:, :, None] * peak_x[:, None, :] * (in_y[:, :, None] & in_x[:, None, :])
         maps.scatter_reduce_(0, cells.flatten(), peaks.flatten(), "amax")
     return maps.reshape(images, keypoints, height, width)
+
+
+@torch.no_grad()
+def mark_known_cells(
+    targets: BatchTargets, ignored: Tensor, *, images: int, level: tuple[int, int], stride: int
+) -> Tensor:
+    """Mark the cells of heatmaps of which something is known: not those that the peak of an ignored point might reach.
+
+    Where such a point is may not matter: it might be anywhere in the box of its person.
+
+    Args:
+        targets: the people of the batch, in pixels of the input.
+        ignored: (M, K) bool, the points of which nothing is known.
+        images: B.
+        level: (height, width) of the feature map, cells.
+        stride: pixels per cell.
+
+    Returns:
+        (B, K, height, width) bool.
+    """
+    height, width = level
+    keypoints = ignored.shape[1]
+    person, point = ignored.nonzero(as_tuple=True)
+    boxes, reach = targets.boxes / stride, REACH * _spreads(targets, stride)
+    rows = _reached(boxes[:, 1::2], reach, height)[person]
+    columns = _reached(boxes[:, 0::2], reach, width)[person]
+    doubts = torch.zeros(images * keypoints, height, width, device=ignored.device)
+    maps = targets.image_index[person] * keypoints + point
+    doubts.index_add_(0, maps, (rows[:, :, None] & columns[:, None, :]).float())
+    return (doubts == 0).reshape(images, keypoints, height, width)
+
+
+def _spreads(targets: BatchTargets, stride: int) -> Tensor:
+    """Compute the standard deviation of each person's peaks: (M,), cells."""
+    sides = targets.boxes[:, 2:] - targets.boxes[:, :2]
+    return (SPREAD * sides.prod(dim=1).clamp(min=0).sqrt() / stride).clamp(min=LEAST_SPREAD)
+
+
+def _reached(ends: Tensor, reach: Tensor, cells: int) -> Tensor:
+    """Say which cells lie between the ends (M, 2) of boxes on an axis, or within reach (M,) of them: (M, cells)."""
+    middles = torch.arange(cells, device=ends.device) + 0.5
+    return ((ends[:, :1] - reach[:, None]) <= middles) & (middles <= (ends[:, 1:] + reach[:, None]))
 
 
 def _profile(centre: Tensor, spread: Tensor, window: Tensor, cells: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
-from pose_train.batches import Batch
+from pose_train.batches import Batch, BatchTargets
 from pose_train.ema import WeightAverage
 from pose_train.engine import Engine
 from pose_train.failures import NotFiniteError
-from pose_train.heatmaps import heatmap_loss, make_heatmaps
+from pose_train.heatmaps import heatmap_loss, make_heatmaps, mark_known_cells
 from pose_train.losses import LOSS_NAMES, Gains, PoseLoss
 from pose_train.optimizer import OptimizerPlan, freeze_layers, hold_frozen, make_optimizer, plan_optimizer
 from pose_train.replay import Replay
@@ -126,15 +126,13 @@ class Learner:
         losses = self.loss(outputs.raw, batch.targets, outputs.likelihood)
         if not outputs.heatmaps:
             return losses.total, losses.items
-        targets = self.loss.of_its_class(batch.targets)
+        targets = self.loss.as_learnt(batch.targets)
         labelled, images = self.engine.total(
             torch.stack([(targets.visibility > 0).sum(), torch.tensor(len(batch.images), device=self.engine.device)])
         )
+        ignored = self.loss.ignored(batch.targets) if self.settings.occluded == "ignored" else None
         parts = [
-            heatmap_loss(
-                logits.float(),
-                make_heatmaps(targets, images=len(logits), level=(logits.shape[2], logits.shape[3]), stride=stride),
-            )
+            _heatmap_loss(logits.float(), targets, ignored, stride=stride)
             for logits, stride in zip(outputs.heatmaps, outputs.raw.strides, strict=True)
         ]
         heatmap = torch.stack(parts).sum() / labelled.clamp(min=1) * self.settings.heatmap
@@ -160,6 +158,16 @@ class Learner:
         generator = np.random.default_rng([self.settings.seed, progress.epoch, progress.step])
         side = max(round(self.settings.imgsz * generator.uniform(1 - change, 1 + change) / stride), 1) * stride
         return resize_batch(batch, side)
+
+
+def _heatmap_loss(logits: Tensor, targets: BatchTargets, ignored: Tensor | None, *, stride: int) -> Tensor:
+    """Compare the heatmaps of a level, (B, K, H, W) logits, with those of the people, where something is known."""
+    images, _, height, width = logits.shape
+    wanted = make_heatmaps(targets, images=images, level=(height, width), stride=stride)
+    if ignored is None:
+        return heatmap_loss(logits, wanted)
+    known = mark_known_cells(targets, ignored, images=images, level=(height, width), stride=stride)
+    return heatmap_loss(logits, wanted, known)
 
 
 def resize_batch(batch: Batch, side: int) -> Batch:

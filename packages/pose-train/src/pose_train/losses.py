@@ -98,7 +98,16 @@ class PoseLoss:
         logits = raw.boxes.float().permute(0, 2, 1).reshape(images, anchors, 4, REG_MAX)
         scores = raw.scores.float()
         boxes = _decode_boxes(logits.detach(), centres, strides)
-        points = _Points(raw.keypoints, centres, strides, targets, self.keypoint_dims, self.sigmas.to(scores.device))
+        known = self._known(targets)
+        points = _Points(
+            raw.keypoints,
+            centres,
+            strides,
+            targets,
+            labelled=(targets.visibility != 0) & known,
+            dims=self.keypoint_dims,
+            sigmas=self.sigmas.to(scores.device),
+        )
         found = assign(
             scores.detach().sigmoid(),
             boxes,
@@ -106,7 +115,7 @@ class PoseLoss:
             targets,
             similarity=points.similarity if self.by_keypoints else None,
         )
-        pose, kobj, counted = _keypoint_losses(points, found, self._known(targets)[found.target], self.occluded)
+        pose, kobj, counted = _keypoint_losses(points, found, known[found.target], self.occluded)
         shares = torch.stack([found.score.sum(), *(scores.new_tensor(float(n)) for n in (*counted, images))])
         total_score, positives, judged, all_images = self.total(shares).unbind()
         total_score = total_score.clamp(min=1)
@@ -117,21 +126,24 @@ class PoseLoss:
         g = self.gains
         losses = [box / total_score * g.box, pose * g.pose, kobj * g.kobj, cls * g.cls, dfl / total_score * g.dfl]
         if likelihood is not None:
-            unlikely = _likelihood_loss(likelihood, points, found, self.occluded)
+            unlikely = _likelihood_loss(likelihood, points, found)
             losses.append(unlikely * (counted[0] / positives.clamp(min=1)) * g.likelihood)
         items = torch.stack(losses)
         # Engines average gradients over processes, and this is to be their sum.
         return LossItems(items.detach(), items.sum() * all_images * self.world, len(found.anchor))
 
-    def of_its_class(self, targets: BatchTargets) -> BatchTargets:
-        """Take labels away from points that a person's class doesn't have."""
-        return replace(targets, visibility=targets.visibility * self._owned(targets))
+    def as_learnt(self, targets: BatchTargets) -> BatchTargets:
+        """Take labels away from points that a person's class doesn't have and from those that are ignored."""
+        return replace(targets, visibility=targets.visibility * self._known(targets))
+
+    def ignored(self, targets: BatchTargets) -> Tensor:
+        """Say which points are somewhere that no loss may look at, (M, K) bool."""
+        hidden = targets.visibility == 1
+        return hidden & self._owned(targets) if self.occluded == "ignored" else torch.zeros_like(hidden)
 
     def _known(self, targets: BatchTargets) -> Tensor:
         """Say of which points something is known, (M, K): of those that the class has and that aren't ignored."""
-        visibility = targets.visibility
-        known = visibility != 1 if self.occluded == "ignored" else torch.ones_like(visibility, dtype=torch.bool)
-        return known & self._owned(targets)
+        return self._owned(targets) & ~self.ignored(targets)
 
     def _owned(self, targets: BatchTargets) -> Tensor:
         """Say which points the class of each person has, (M, K)."""
@@ -149,6 +161,7 @@ class _Points:
         centres: (2, A) in cells.
         strides: (A,) pixels per cell.
         targets: the people of the batch.
+        labelled: (M, K) bool, whose place is known.
         dims: D.
         sigmas: (K,).
     """
@@ -157,6 +170,7 @@ class _Points:
     centres: Tensor
     strides: Tensor
     targets: BatchTargets
+    labelled: Tensor
     dims: int
     sigmas: Tensor
 
@@ -183,7 +197,7 @@ class _Points:
     def similarity(self, image: Tensor, anchor: Tensor, person: Tensor) -> Tensor:
         """Compute the OKS of P pairs; a person without labelled keypoints is like any prediction."""
         similar = torch.exp(-self.errors(self.pick(image, anchor), anchor, person))
-        labelled = self.targets.visibility[person] != 0
+        labelled = self.labelled[person]
         count = labelled.sum(dim=1)
         return torch.where(count > 0, (similar * labelled).sum(dim=1) / count.clamp(min=1), 1.0)
 
@@ -202,7 +216,7 @@ def _keypoint_losses(
     picked = points.pick(found.image, found.anchor)
     visibility = points.targets.visibility[found.target]
     e = points.errors(picked, found.anchor, found.target)
-    pose = _mean_dissimilarity(e, (visibility != 0) & known)
+    pose = _mean_dissimilarity(e, points.labelled[found.target])
     if points.dims == 2:
         return pose, pose.detach() * 0, (len(found.anchor), 0)
     wanted = (visibility != 0).float()
@@ -213,10 +227,9 @@ def _keypoint_losses(
     return pose, kobj / max(judged, 1), (len(found.anchor), judged)
 
 
-def _likelihood_loss(likelihood: Likelihood, points: _Points, found: Assignment, occluded: str) -> Tensor:
+def _likelihood_loss(likelihood: Likelihood, points: _Points, found: Assignment) -> Tensor:
     """Average the negative log-likelihood over the labelled keypoints of each positive, and over positives."""
-    visibility = points.targets.visibility[found.target]
-    learnt = visibility == 2 if occluded == "ignored" else visibility != 0
+    learnt = points.labelled[found.target]
     picked = points.pick(found.image, found.anchor)
     errors = points.offsets(picked, found.anchor, found.target)[learnt]
     spreads = likelihood.log_sigmas.permute(0, 2, 1)[found.image, found.anchor].float()
