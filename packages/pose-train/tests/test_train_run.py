@@ -5,16 +5,20 @@ import dataclasses
 import errno
 import itertools
 import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
 import pose_train.run
+import pose_train.training
 import pytest
 import torch
 import yaml
 from pose_data import COCO_PERSON, DrawnPeople, PoseError, SettingsError
 from pose_nn import load_checkpoint
 from pose_train import EpochEvent, TrainSettings, train
+from pose_train.run_folder import claimed_run_folder
 from safetensors.torch import load_file
 
 PEOPLE = DrawnPeople(8, size=64, seed=1)
@@ -104,6 +108,39 @@ def test_a_setting_that_cannot_be_used_leaves_no_run_folder(tmp_path):
 def test_a_second_run_never_writes_over_the_first(whole):
     second = run(dataclasses.replace(settings_in(whole.run_folder.parent), epochs=1, val=False))
     assert second.run_folder.name == "run2"
+
+
+def test_runs_that_start_together_get_folders_of_their_own(tmp_path):
+    together = threading.Barrier(4)
+
+    def start(_):
+        together.wait()
+        with claimed_run_folder(settings_in(tmp_path / "new")) as folder:
+            together.wait()
+            return folder.path.name
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(start, range(4))) == ["run", "run2", "run3", "run4"]
+
+
+def test_a_start_that_fails_holds_its_folder_meanwhile_and_takes_away_all_that_it_made(tmp_path, monkeypatch):
+    there = []
+
+    def fail(*_):
+        there.append((tmp_path / "new" / "run").is_dir())
+        raise SettingsError("no such network")
+
+    monkeypatch.setattr(pose_train.training, "make_start", fail)
+    with pytest.raises(SettingsError, match="no such network"):
+        run(settings_in(tmp_path / "new"))
+    assert there == [True]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
+    (tmp_path / "new").touch()
+    with pytest.raises(SettingsError, match=r"project: the run folder '.*run' can't be made"):
+        run(settings_in(tmp_path / "new"))
 
 
 def test_flips_of_a_skeleton_without_mirror_pairs_are_refused(tmp_path):

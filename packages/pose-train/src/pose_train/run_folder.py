@@ -6,7 +6,9 @@ import csv
 import dataclasses
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 import yaml
@@ -108,24 +110,41 @@ def write_row(table: Path, epoch: int, row: Mapping[str, float | int]) -> None:
         temporary.write_text(text.getvalue(), encoding="utf-8")
 
 
-def name_run_folder(settings: TrainSettings) -> RunFolder:
-    """Choose the folder of a new run: project/name, or project, numbered when it is taken."""
-    wanted = Path(settings.project) / settings.name if settings.name else Path(settings.project)
-    return RunFolder(wanted if settings.exist_ok else _free(wanted))
+@contextmanager
+def claimed_run_folder(settings: TrainSettings) -> Iterator[RunFolder]:
+    """Claim the folder of a new run: project/name, or project, numbered when it is taken.
 
+    A folder that is empty when the block ends is removed again, with those around it that were made for it.
 
-def make_run_folder(folder: RunFolder, settings: TrainSettings) -> None:
-    """Make the folder of a run, with its settings.
+    Yields:
+        The folder, which is there and empty; with exist_ok the one that was named, as it is.
 
     Raises:
         SettingsError: it can't be made.
     """
+    wanted = Path(settings.project) / settings.name if settings.name else Path(settings.project)
+    if settings.exist_ok:
+        yield RunFolder(wanted)
+        return
+    around = [path for path in wanted.parents if not path.exists()]
+    with _making_explained(wanted):
+        folder = _claim(wanted)
     try:
+        yield RunFolder(folder)
+    finally:
+        with suppress(OSError):  # something lies in it
+            for path in (folder, *around):
+                path.rmdir()
+
+
+def make_run_folder(folder: RunFolder, settings: TrainSettings) -> None:
+    """Make what is in the folder of a run, with its settings.
+
+    Raises:
+        SettingsError: it can't be made.
+    """
+    with _making_explained(folder.path):
         folder.best.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(
-            f"project: the run folder '{folder.path}' can't be made ({error.strerror}); give another 'project'"
-        ) from error
     for old in (folder.table, folder.times, folder.state):  # of an earlier run, with exist_ok
         old.unlink(missing_ok=True)
     folder.write_settings(settings)
@@ -163,9 +182,22 @@ def loss_columns(losses: Mapping[str, float]) -> dict[str, float]:
     return {f"loss/{name}": value for name, value in losses.items()}
 
 
-def _free(wanted: Path) -> Path:
-    if not wanted.exists():
-        return wanted
-    taken = {p.name for p in wanted.parent.iterdir()}
-    numbered = (f"{wanted.name}{i}" for i in range(2, len(taken) + 3))
-    return wanted.parent / next(name for name in numbered if name not in taken)
+def _claim(wanted: Path) -> Path:
+    """Make the first folder that isn't there; making it is the test, so two runs that start together get two."""
+    wanted.parent.mkdir(parents=True, exist_ok=True)
+    for number in count(1):
+        folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}{number}")
+        with suppress(FileExistsError):
+            folder.mkdir()
+            return folder
+    raise AssertionError("count never ends")
+
+
+@contextmanager
+def _making_explained(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SettingsError(
+            f"project: the run folder '{folder}' can't be made ({error.strerror}); give another 'project'"
+        ) from error

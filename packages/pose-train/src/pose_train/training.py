@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import torch
@@ -17,7 +19,7 @@ from pose_train.interrupts import Interrupts, noted_interrupts
 from pose_train.outcome import TrainResult
 from pose_train.record import check_same_data, read_start_card
 from pose_train.run import Run
-from pose_train.run_folder import RunFolder, find_run_folder, name_run_folder
+from pose_train.run_folder import RunFolder, claimed_run_folder, find_run_folder
 from pose_train.settings import TrainSettings
 from pose_train.start import Start, make_start, make_start_again
 from pose_train.trackers import tracked
@@ -52,7 +54,10 @@ def train(
         told = on_event if on_event and engine.writes else _ignore
         with tracked(settings, told, here=engine.writes) as listener:
             job = _Job(data, engine, listener, interrupts)
-            return job.go_on(settings, earlier) if earlier else job.begin(settings, job.agree_on_folder(settings))
+            if earlier:
+                return job.go_on(settings, earlier)
+            with job.agreed_folder(settings) as folder:
+                return job.begin(settings, folder)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,10 +110,12 @@ class _Job:
             interrupts=self.interrupts,
         )
 
-    def agree_on_folder(self, settings: TrainSettings) -> RunFolder:
-        """Choose the folder once, for its number depends on what is there."""
-        mine = str(name_run_folder(settings).path) if self.engine.writes else ""
-        return RunFolder(Path(self.engine.gather(mine.encode())[0].decode()))
+    @contextmanager
+    def agreed_folder(self, settings: TrainSettings) -> Iterator[RunFolder]:
+        """Claim a folder once, for all processes; it is gone again if the run can't begin."""
+        with ExitStack() as claim:
+            mine = str(claim.enter_context(claimed_run_folder(settings)).path) if self.engine.writes else ""
+            yield RunFolder(Path(self.engine.gather(mine.encode())[0].decode()))
 
     def _with_smaller_batch(self, run: Run, settings: TrainSettings, error: torch.OutOfMemoryError) -> TrainSettings:
         """Halve the batch; more of them add up to the nominal one.
