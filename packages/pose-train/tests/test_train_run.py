@@ -5,6 +5,7 @@ import dataclasses
 import errno
 import itertools
 import math
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +18,7 @@ import torch
 import yaml
 from pose_data import COCO_PERSON, DrawnPeople, PoseError, SettingsError
 from pose_nn import load_checkpoint
-from pose_train import EpochEvent, TrainSettings, train
+from pose_train import EpochEvent, StepEvent, TrainSettings, train
 from pose_train.run_folder import claimed_run_folder
 from safetensors.torch import load_file
 
@@ -141,6 +142,34 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
     (tmp_path / "new").touch()
     with pytest.raises(SettingsError, match=r"project: the run folder '.*run' can't be made"):
         run(settings_in(tmp_path / "new"))
+
+
+def test_with_exist_ok_nothing_of_an_earlier_run_lies_beside_the_new_record(tmp_path):
+    run(settings_in(tmp_path, plots=True, save_period=1))
+    (tmp_path / "run" / "notes.txt").touch()
+    run(settings_in(tmp_path, epochs=1, val=False, exist_ok=True))
+    names = {path.name for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    weights = {"best.safetensors", "last.safetensors", "resume.safetensors"}
+    assert names == {"settings.yaml", "record.json", "results.csv", "times.csv", "notes.txt"} | weights
+
+
+def test_with_exist_ok_weights_of_an_earlier_run_are_gone_before_the_first_epoch(whole, tmp_path):
+    folder = shutil.copytree(whole.run_folder, tmp_path / "run")
+
+    def stop(event):
+        if isinstance(event, StepEvent):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(settings_in(tmp_path, exist_ok=True), on_event=stop)
+    assert [path.name for path in (folder / "weights").iterdir()] == ["resume.safetensors"]
+
+
+def test_with_exist_ok_a_run_does_not_remove_the_weights_that_it_begins_with(whole):
+    settings = settings_in(whole.run_folder.parent, model=str(whole.best), exist_ok=True)
+    with pytest.raises(SettingsError, match=r"model must be a file that the new run keeps; got .*; leave exist_ok out"):
+        run(settings)
+    assert whole.last.exists()
 
 
 def test_flips_of_a_skeleton_without_mirror_pairs_are_refused(tmp_path):

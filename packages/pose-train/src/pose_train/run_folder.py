@@ -18,6 +18,11 @@ from pose_eval import Metrics, PoseMetrics
 from pose_train.settings import TrainSettings
 
 _LEFTOVER = re.compile(r"\..+\.[0-9a-f]{12}(\.\w+)?")  # as atomic_path names what it hasn't finished
+_WRITTEN = (  # by a run, beside its settings; trackers see to what is theirs
+    *("record.json", "results.csv", "times.csv", "results.png", "labels.png", "train_batch*.jpg", "validation.jpg"),
+    *("pr_curves.png", "keypoint_errors.png", "weights/best.safetensors", "weights/last.safetensors"),
+    *("weights/epoch*.safetensors", "weights/resume.safetensors"),
+)
 METRIC_NAMES = ("ap", "ap50", "ap75", "ap_medium", "ap_large", "ar")
 
 
@@ -83,6 +88,10 @@ class RunFolder:
         with atomic_path(self.settings) as temporary:
             temporary.write_text(text, encoding="utf-8")
 
+    def written(self) -> list[Path]:
+        """List what a run has written here, but for its settings."""
+        return [file for pattern in _WRITTEN for file in self.path.glob(pattern)]
+
     def clear_leftovers(self) -> None:
         """Remove the files that a process was writing when it was killed."""
         for file in (*self.path.glob(".*"), *self.last.parent.glob(".*")):
@@ -138,14 +147,15 @@ def claimed_run_folder(settings: TrainSettings) -> Iterator[RunFolder]:
 
 
 def make_run_folder(folder: RunFolder, settings: TrainSettings) -> None:
-    """Make what is in the folder of a run, with its settings.
+    """Make what is in the folder of a run, with its settings; nothing of an earlier run stays beside them.
 
     Raises:
-        SettingsError: it can't be made.
+        SettingsError: it can't be made, or the run begins with weights that would be removed.
     """
+    _check_start_stays(folder, settings)
     with _making_explained(folder.path):
         folder.best.parent.mkdir(parents=True, exist_ok=True)
-    for old in (folder.table, folder.times, folder.state):  # of an earlier run, with exist_ok
+    for old in folder.written():  # with exist_ok, or when a run begins again with a smaller batch
         old.unlink(missing_ok=True)
     folder.write_settings(settings)
 
@@ -191,6 +201,16 @@ def _claim(wanted: Path) -> Path:
             folder.mkdir()
             return folder
     raise AssertionError("count never ends")
+
+
+def _check_start_stays(folder: RunFolder, settings: TrainSettings) -> None:
+    removed = {file.resolve() for file in folder.written()}
+    for name, file in (("model", settings.model), ("pretrained", settings.pretrained)):
+        if isinstance(file, str) and Path(file).resolve() in removed:
+            raise SettingsError(
+                f"{name} must be a file that the new run keeps; got '{file}', which exist_ok=True removes with all of "
+                "the earlier run; leave exist_ok out, or copy the file elsewhere"
+            )
 
 
 @contextmanager

@@ -36,7 +36,7 @@ class TrainSettings:
     workers: int = _setting(8, "processes that load images, at most the number of cores; 0 for none", least=0)
     project: str = _setting("runs/train", "folder of the run, numbered when it is taken")
     name: str = _setting("", "folder inside project; empty numbers the project folder itself")
-    exist_ok: bool = _setting(False, "write into an existing run folder")
+    exist_ok: bool = _setting(False, "take a run folder that is there, and remove what its run wrote")
     resume: bool | str = _setting(False, "run folder, or a checkpoint in it, to go on with; True means that of model")
     optimizer: str = _setting("auto", "optimizer", choices=OPTIMIZERS)
     seed: int = _setting(0, "of weights, order and augmentation", least=0)
