@@ -14,7 +14,7 @@ import pytest
 from pose_cli.progress import duration, progress_shown
 from pose_data import COCO_PERSON, ModelCard
 from pose_nn import build_network, load_checkpoint, save_checkpoint
-from pose_train import EpochEvent, StartEvent, StepEvent, TrainEvent, TrainSettings, ValidationEvent, train
+from pose_train import EpochEvent, Listener, StartEvent, StepEvent, TrainEvent, TrainSettings, ValidationEvent, train
 from rich.console import Console
 
 TINY = ("epochs=1", "imgsz=64", "batch=2", "workers=0", "device=cpu")
@@ -90,6 +90,19 @@ def test_ctrl_c_ends_with_the_command_that_goes_on_in_the_same_epoch(dataset, we
     with Path("runs/train/results.csv").open(encoding="utf-8") as table:
         done = len(table.readlines()) - 1
     assert _first_epoch_of(TrainSettings(resume="runs/train")) == done + 1
+
+
+def test_an_interrupt_that_says_nothing_ends_with_a_command_that_a_shell_takes(run, monkeypatch) -> None:
+    import pose_train
+
+    def stop(_settings: TrainSettings, *, on_event: Listener) -> None:
+        on_event(StartEvent(Path("my runs/train")))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pose_train, "train", stop)
+    outcome = run("train", "epochs=1")
+    assert outcome.status == 130
+    assert outcome.err.endswith("pose: interrupted; go on with: pose train resume='my runs/train'\n")
 
 
 class _Stop(Exception):  # noqa: N818 - it is no error

@@ -1,5 +1,6 @@
 """What a run does about losses that are no numbers, and about memory that is too small."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pose_train.losses
@@ -10,6 +11,7 @@ from pose_data import AugmentSettings, DataError, DrawnPeople
 from pose_nn import load_checkpoint
 from pose_train import MessageEvent, TrainingError, train
 from pose_train.loader import AugmentedImages, Draw
+from pose_train.run_folder import RunFolder
 from pose_train.training import _Job
 from safetensors.torch import load_file
 
@@ -144,6 +146,7 @@ def test_stand_in_out_of_memory_later_than_the_first_epoch_is_one_line(tiny, tmp
 
 def test_stand_in_out_of_memory_with_several_processes_is_one_line(tiny, tmp_path):
     job = _Job(None, SimpleNamespace(world=2), None, None)
-    run = SimpleNamespace(progress=SimpleNamespace(epoch=0), folder=SimpleNamespace(path="run"))
-    with pytest.raises(TrainingError, match="in epoch 1, with a batch of 4 on 2 processes at 64 px; make room"):
+    run = SimpleNamespace(progress=SimpleNamespace(epoch=0), folder=RunFolder(Path("my run")))
+    said = r"in epoch 1, with a batch of 4 on 2 processes at 64 px; make room .* resume='my run',"
+    with pytest.raises(TrainingError, match=said):
         job._with_smaller_batch(run, tiny.settings(tmp_path), torch.OutOfMemoryError())

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shlex
 import signal
 import time
 from pathlib import Path
@@ -151,10 +152,18 @@ def test_ctrl_c_ends_after_the_step_says_how_to_go_on_and_loses_nothing(
     listen = press_ctrl_c_at(kind, count)
     with pytest.raises(KeyboardInterrupt) as stopped:
         tiny(settings_of(tiny, tmp_path), on_event=listen)
-    assert str(stopped.value) == f"stopped {where}; go on with: pose train resume={tmp_path / 'run'}"
+    assert str(stopped.value) == f"stopped {where}; go on with: pose train resume={(tmp_path / 'run').as_posix()}"
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     tiny(TrainSettings(resume=str(tmp_path / "run")))
     assert_same_run(whole, tmp_path / "run")
+
+
+@pytest.mark.usefixtures("listening")
+def test_the_command_that_goes_on_is_one_for_a_shell_also_in_a_folder_with_a_space(tiny, tmp_path):
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        tiny(tiny.settings(tmp_path / "my runs"), on_event=press_ctrl_c_at(StepEvent, 1))
+    words = shlex.split(str(stopped.value).partition("go on with: ")[2])
+    assert words == ["pose", "train", f"resume={(tmp_path / 'my runs' / 'run').as_posix()}"]
 
 
 @pytest.mark.usefixtures("listening")

@@ -263,7 +263,7 @@ class Run:
             self.keeper.keep_state(self.learner, self.progress)
         self.engine.wait()
         text = f"stopped in epoch {self.progress.epoch + 1} after step {self.progress.step}; go on with: "
-        return KeyboardInterrupt(f"{text}pose train resume={self.folder.path}")
+        return KeyboardInterrupt(f"{text}pose train {self.folder.resume_word}")
 
     def _result(self) -> TrainResult:
         wanted = self.best_metrics is None or self.settings.plots

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import count
@@ -76,6 +77,11 @@ class RunFolder:
     def settings(self) -> Path:
         """The settings as they were resolved."""
         return self.path / "settings.yaml"
+
+    @property
+    def resume_word(self) -> str:
+        """The word that goes on with the run, as a shell takes it."""
+        return f"resume={shlex.quote(self.path.as_posix())}"
 
     def epoch_weights(self, epoch: int) -> Path:
         """Weights of one epoch, kept with save_period."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -144,7 +145,7 @@ def _out_of_memory(run: Run, settings: TrainSettings, *, world: int) -> Training
     less = f"batch={settings.batch // 2}" if settings.batch > 1 else "a smaller imgsz"
     return TrainingError(
         f"out of memory in epoch {run.progress.epoch + 1}, with a batch of {settings.batch}{shared} at "
-        f"{settings.imgsz} px; make room and go on with resume={run.folder.path}, or begin again with {less}"
+        f"{settings.imgsz} px; make room and go on with {run.folder.resume_word}, or begin again with {less}"
     )
 
 
@@ -160,7 +161,7 @@ def _as_begun(settings: TrainSettings, earlier: RunFolder) -> TrainSettings:
         if field.name not in ("resume", "model") and asked not in (field.default, kept):
             raise SettingsError(
                 f"resume: '{earlier.path}' goes on with {field.name}={kept}; got {asked}; leave it out, or begin "
-                f"another run with model={earlier.last}"
+                f"another run with model={shlex.quote(earlier.last.as_posix())}"
             )
     project = earlier.path.parent if begun.name else earlier.path  # from where it is now, for what is beside it
     return dataclasses.replace(begun, resume=settings.resume, project=str(project))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,7 +77,7 @@ def _run(settings: TrainSettings) -> int:
         with progress_shown() as listener:
             done = train(settings, on_event=listen)
     except KeyboardInterrupt as stop:
-        going_on = f"; go on with: pose train resume={folders[0]}" if folders else ""
+        going_on = f"; go on with: pose train resume={shlex.quote(folders[0].as_posix())}" if folders else ""
         raise KeyboardInterrupt(str(stop) or f"interrupted{going_on}") from stop
     if not folders:
         return 0  # of several processes, one tells
