@@ -21,6 +21,7 @@ from pose_train import (
     train,
 )
 from pose_train.data import OneClass, image_name, open_run_data
+from pose_train.interrupts import Interrupts
 from pose_train.kept_images import KeptImages, StoredImages
 from pose_train.learner import resize_batch
 from pose_train.optimizer import ignored_settings, make_optimizer
@@ -314,7 +315,7 @@ def test_every_optimizer_steps_downhill(name):
 def test_images_are_stored_once_and_read_back_the_same(tmp_path):
     dataset = open_dataset(read_data_settings(write_people(tmp_path / "people", train=3, val=1, size=64)), "train")
     stored = StoredImages(dataset, tmp_path / "cache")
-    stored.fill()
+    stored.fill(Interrupts())
     assert len(list((tmp_path / "cache").iterdir())) == 3
     for index in range(3):
         assert (stored[index].image == dataset[index].image).all()
@@ -346,7 +347,7 @@ def test_images_in_memory_are_read_once():
 
     samples = Counted(3, size=64)
     kept = KeptImages(samples)
-    kept.fill()
+    kept.fill(Interrupts())
     assert (kept[2].image == kept[2].image).all()
     assert samples.reads == 3
 

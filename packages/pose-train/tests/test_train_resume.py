@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from pose_data import CheckpointError, DataError, SettingsError, write_people
+from pose_data import CheckpointError, DataError, PoseDataset, SettingsError, write_people
 from pose_nn import load_checkpoint
 from pose_train import MessageEvent, StepEvent, TrainSettings, ValidationEvent, train
 from safetensors.torch import load_file
@@ -164,6 +164,30 @@ def test_the_command_that_goes_on_is_one_for_a_shell_also_in_a_folder_with_a_spa
         tiny(tiny.settings(tmp_path / "my runs"), on_event=press_ctrl_c_at(StepEvent, 1))
     words = shlex.split(str(stopped.value).partition("go on with: ")[2])
     assert words == ["pose", "train", f"resume={(tmp_path / 'my runs' / 'run').as_posix()}"]
+
+
+@pytest.mark.usefixtures("listening")
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
+@pytest.mark.parametrize("cache", ["ram", "disk"])
+def test_ctrl_c_is_heard_while_images_are_read_into_the_cache_and_leaves_no_run(tmp_path, monkeypatch, cache):
+    data = write_people(tmp_path / "people", train=40, val=1, size=64)
+    read, plain = [], PoseDataset.__getitem__
+
+    def press(dataset, index):
+        read.append(index)
+        if len(read) == 3:
+            os.kill(os.getpid(), signal.SIGINT)  # as a terminal does: it wakes the main thread
+            time.sleep(0.2)
+        return plain(dataset, index)
+
+    monkeypatch.setattr(PoseDataset, "__getitem__", press)
+    plain_words = {"epochs": 1, "imgsz": 64, "workers": 0, "device": "cpu", "plots": False}
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        train(TrainSettings(data=str(data), project=str(tmp_path / "runs" / "run"), cache=cache, **plain_words))
+    assert str(stopped.value) == ""
+    assert len(read) < 40
+    assert not (tmp_path / "runs" / "run").exists()
+    assert [path.name for path in tmp_path.rglob(".*")] == []
 
 
 @pytest.mark.usefixtures("listening")

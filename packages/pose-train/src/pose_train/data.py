@@ -17,6 +17,7 @@ from pose_data import (
     read_data_settings,
 )
 
+from pose_train.interrupts import Interrupts
 from pose_train.kept_images import KeptImages, StoredImages
 from pose_train.settings import TrainSettings
 
@@ -66,16 +67,16 @@ def open_run_data(settings: TrainSettings, learnt: Samples | None, held_out: Sam
     return RunData(learnt, held_out, source, notes)
 
 
-def keep_images(settings: TrainSettings, samples: Samples) -> Samples:
-    """Keep decoded images where the settings ask for it."""
+def keep_images(settings: TrainSettings, samples: Samples, interrupts: Interrupts) -> Samples:
+    """Keep decoded images where the settings ask for it; not all of them when the end is asked for meanwhile."""
     if settings.cache == "disk":
         inner = samples.samples if isinstance(samples, OneClass) else samples
         stored = StoredImages(inner, cache_folder(settings) / "images")
-        stored.fill()
+        stored.fill(interrupts)
         return OneClass(stored) if isinstance(samples, OneClass) else stored
     if settings.cache in (True, "ram"):
         kept = KeptImages(samples)
-        kept.fill()
+        kept.fill(interrupts)
         return kept
     return samples
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from pose_data import PoseDataset, PoseTargets, Sample, Samples, SettingsError, atomic_path
+
+from pose_train.interrupts import Interrupts
 
 THREADS = 4  # decoding leaves the interpreter free
 
@@ -36,10 +39,9 @@ class KeptImages:
         """The labels of one image."""
         return self.samples.targets(index)
 
-    def fill(self) -> None:
-        """Read all images."""
-        with ThreadPoolExecutor(THREADS) as pool:
-            list(pool.map(self.__getitem__, range(len(self))))
+    def fill(self, interrupts: Interrupts) -> None:
+        """Read all images, unless the end is asked for."""
+        _do_for_each(self.__getitem__, len(self), interrupts)
 
 
 class StoredImages:
@@ -77,10 +79,9 @@ class StoredImages:
         """The labels of one image."""
         return self.samples.targets(index)
 
-    def fill(self) -> None:
-        """Store all images that aren't yet."""
-        with ThreadPoolExecutor(THREADS) as pool:
-            list(pool.map(self._store, range(len(self))))
+    def fill(self, interrupts: Interrupts) -> None:
+        """Store all images that aren't yet, unless the end is asked for; each of them is stored whole."""
+        _do_for_each(self._store, len(self), interrupts)
 
     def _store(self, index: int) -> None:
         if not self._stored(self.samples.image_path(index)).exists():
@@ -90,3 +91,14 @@ class StoredImages:
         state = path.stat()
         key = f"{path.resolve()}|{state.st_size}|{state.st_mtime_ns}|{self.samples.longest}"
         return self.folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
+
+
+def _do_for_each(work: Callable[[int], object], count: int, interrupts: Interrupts) -> None:
+    """Work on every index in threads; when the end is asked for, on no further one."""
+
+    def go_on(index: int) -> None:
+        if not interrupts.asked:
+            work(index)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(go_on, range(count)))

@@ -47,7 +47,10 @@ class Run:
         engine: device and processes.
         folder: of the run.
         listener: told everything.
-        interrupts: looked at after each step.
+        interrupts: looked at before the run begins and after each step.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, before there was a run.
     """
 
     def __init__(
@@ -65,7 +68,11 @@ class Run:
         self.listener, self.interrupts = listener, interrupts
         self.card = start.card
         _check_batch(settings, engine, stride=start.net.stride)
-        order, self.images = _make_order(settings, data, engine)
+        _check_flips(settings, data.learnt)
+        samples = keep_images(settings, data.learnt, interrupts)
+        if engine.any(interrupts.asked):
+            raise KeyboardInterrupt  # of a run that hasn't begun there is nothing to go on with
+        order, self.images = _make_order(settings, samples, engine)
         self.learner = make_learner(
             settings, start.net, data.learnt, engine, batches=len(order), images=order.per_epoch
         )
@@ -297,13 +304,15 @@ class Run:
         )
 
 
-def _make_order(settings: TrainSettings, data: RunData, engine: Engine) -> tuple[EpochOrder, AugmentedImages]:
-    if max(settings.fliplr, settings.flipud) > 0 and data.learnt.skeleton.flip_idx is None:
+def _check_flips(settings: TrainSettings, samples: Samples) -> None:
+    if max(settings.fliplr, settings.flipud) > 0 and samples.skeleton.flip_idx is None:
         raise SettingsError(
             "fliplr: a flip must know which keypoints mirror each other; got a skeleton without pairs; "
             "add 'flip_idx' (or 'skeleton: mirror:') to the data YAML, or set fliplr=0 flipud=0"
         )
-    samples = keep_images(settings, data.learnt)
+
+
+def _make_order(settings: TrainSettings, samples: Samples, engine: Engine) -> tuple[EpochOrder, AugmentedImages]:
     used = max(math.floor(len(samples) * settings.fraction + 0.5), 1)
     order = EpochOrder(
         used,
