@@ -14,7 +14,17 @@ import pytest
 from pose_cli.progress import duration, progress_shown
 from pose_data import COCO_PERSON, ModelCard
 from pose_nn import build_network, load_checkpoint, save_checkpoint
-from pose_train import EpochEvent, Listener, StartEvent, StepEvent, TrainEvent, TrainSettings, ValidationEvent, train
+from pose_train import (
+    REFUSED_SETTINGS,
+    EpochEvent,
+    Listener,
+    StartEvent,
+    StepEvent,
+    TrainEvent,
+    TrainSettings,
+    ValidationEvent,
+    train,
+)
 from rich.console import Console
 
 TINY = ("epochs=1", "imgsz=64", "batch=2", "workers=0", "device=cpu")
@@ -49,6 +59,13 @@ def test_train_begins_with_the_shipped_weights_unless_a_network_is_named(
 def test_train_with_a_mistyped_word_is_one_line(run) -> None:
     outcome = run("train", "epoch=3")
     assert (outcome.status, outcome.err) == (2, "pose: train: no setting 'epoch'; did you mean 'epochs'?\n")
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED_SETTINGS.keys() - {"mode"}))
+@pytest.mark.parametrize("verb", ["train", "tune"])
+def test_a_word_of_other_trainers_gets_what_to_write_instead(verb: str, name: str, run) -> None:
+    outcome = run(verb, f"{name}=7")
+    assert (outcome.status, outcome.err) == (2, f"pose: {verb}: no setting '{name}' here; {REFUSED_SETTINGS[name]}\n")
 
 
 def test_of_several_processes_only_the_one_that_is_told_prints_the_table(run, monkeypatch, tmp_path) -> None:

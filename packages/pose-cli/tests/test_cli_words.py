@@ -130,7 +130,7 @@ def test_a_foreign_word_that_changes_nothing_is_dropped(harmless: str) -> None:
 @pytest.mark.parametrize(
     ("foreign", "way_out"),
     [
-        ("task=detect", "leave task= out"),
+        ("task=detect", "keypoints are all that is learnt here"),
         ("mode=val", "pose val"),
         ("weights=a.pt", "model=FILE"),
         ("lr=1", "lr0=RATE"),
@@ -139,7 +139,7 @@ def test_a_foreign_word_that_changes_nothing_is_dropped(harmless: str) -> None:
         ("nms=True", "made by `pose export nms=True`"),
         ("optimize=True", "an option of `pose export format=torchscript`"),
         ("rect=True", "training images are square"),
-        ("cls_remap=False", "weights are taken where their shapes fit"),
+        ("cls_remap=False", "weights are taken wherever name and shape fit"),
     ],
 )
 def test_a_foreign_word_that_does_not_fit_says_what_to_write_instead(foreign: str, way_out: str) -> None:

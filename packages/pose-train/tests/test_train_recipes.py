@@ -50,6 +50,7 @@ def test_own_words_win(tmp_path):
         ("epochs: no", r"mine\.yaml: epochs must be"),
         ("epochs: 3\nepochs: 4", r"mine\.yaml:2: must be YAML; got the key 'epochs' twice"),
         ("recipe: few", r"mine\.yaml: no setting 'recipe'"),
+        ("copy_paste: 0.3", r"mine\.yaml: no setting 'copy_paste' here; it needs masks"),
     ],
 )
 def test_what_is_wrong_in_a_recipe_is_named_with_its_file(text, message, tmp_path):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+LEARNING = ("train", "tune")  # verbs whose words are settings of pose-train
 ANY = ("true", "false")
 OFF = ("false", "none", "", "0", "0.0")
 _NO_MASKS = "there are no masks here; leave it out"
@@ -133,10 +134,18 @@ def foreign_hint(key: str, value: object, *, command: str) -> str | None:
         that is not known from anywhere.
     """
     text = str(value).strip().lower()
+    verb = command.replace(".", " ").split()[-1]
     if key == "mode":
-        verb = command.replace(".", " ").split()[-1]
         return "" if text == verb else f"the mode is the command itself: pose {text or 'train'} ..."
     word = FOREIGN.get(key)
-    if word is None:
-        return None
-    return "" if text in word.harmless else word.instead
+    if word is not None and text in word.harmless:
+        return ""
+    usual = None if word is None else word.instead
+    return _refused_hint(key) or usual if verb in LEARNING else usual
+
+
+def _refused_hint(key: str) -> str | None:
+    """What learning itself says of a word of other trainers."""
+    from pose_train import REFUSED_SETTINGS
+
+    return REFUSED_SETTINGS.get(key)

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from pose_train.outcome import TrainResult, fitness
     from pose_train.overfitting import LearntImage, OverfitResult, OverfitSettings, overfit
     from pose_train.overlap import complete_iou
-    from pose_train.recipes import read_recipe, recipe_names
-    from pose_train.refused import REFUSED_SETTINGS, make_train_settings
+    from pose_train.recipes import make_train_settings, read_recipe, recipe_names
+    from pose_train.refused import REFUSED_SETTINGS
     from pose_train.settings import TrainSettings
     from pose_train.training import train
     from pose_train.tune_space import DEFAULT_SPACE, SearchChoices, SearchRange, make_space
@@ -47,8 +47,8 @@ _HOMES = {
     "outcome": ("TrainResult", "fitness"),
     "overfitting": ("LearntImage", "OverfitResult", "OverfitSettings", "overfit"),
     "overlap": ("complete_iou",),
-    "recipes": ("read_recipe", "recipe_names"),
-    "refused": ("REFUSED_SETTINGS", "make_train_settings"),
+    "recipes": ("make_train_settings", "read_recipe", "recipe_names"),
+    "refused": ("REFUSED_SETTINGS",),
     "settings": ("TrainSettings",),
     "training": ("train",),
     "tune_space": ("DEFAULT_SPACE", "SearchChoices", "SearchRange", "make_space"),

@@ -1,4 +1,4 @@
-"""Recipes: settings that belong together, under a name or in a YAML file of one's own."""
+"""Settings of a run from words and recipes: settings that belong together, under a name or in a YAML file."""
 
 from __future__ import annotations
 
@@ -8,10 +8,34 @@ from pathlib import Path
 
 from pose_data import SettingsError, make_settings, nearest_key, read_yaml
 
+from pose_train.refused import check_not_refused
 from pose_train.settings import TrainSettings
 
 RECIPE = "recipe"  # the word that names one
 _SUFFIXES = (".yaml", ".yml")
+
+
+def make_train_settings(
+    mapping: Mapping[str, object], *, source: str, defaults: Mapping[str, object] | None = None
+) -> TrainSettings:
+    """Make settings from keys and values; a word of other trainers is refused with what to write instead.
+
+    Args:
+        mapping: values by name; `recipe` names settings that hold where the mapping has none of its own.
+        source: the file or the place that errors name.
+        defaults: settings that hold where neither the mapping nor the recipe has them.
+
+    Raises:
+        SettingsError: an unknown key, a wrong type, a value out of range, or a key beside `resume`.
+    """
+    check_not_refused(mapping, source=source)
+    beside = [key for key in mapping if key not in ("resume", "model")]
+    if mapping.get("resume") and beside:
+        raise SettingsError(
+            f"{source}: with resume a run goes on with its own settings; got {', '.join(beside)} as well; leave "
+            "out all but resume, or begin another run with model=<its weights/last.safetensors>"
+        )
+    return make_settings(TrainSettings, {**(defaults or {}), **with_recipe(mapping)}, source=source)
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -36,6 +60,7 @@ def read_recipe(name: str) -> dict[str, object]:
             hint = f"did you mean '{near}'?" if near else f"there are {', '.join(recipe_names())}"
             raise SettingsError(f"recipe: must be a known name or a YAML file; got '{name}'; {hint}")
     content = read_yaml(path)
+    check_not_refused(content, source=str(path))
     make_settings(TrainSettings, content, source=str(path))  # what is wrong in it is wrong in the file
     return content
 
