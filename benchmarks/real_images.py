@@ -178,7 +178,7 @@ def main() -> None:
     elif chosen.job == "lspet":
         words = {"data": str(leeds(chosen.folder, output)), "imgsz": 192, "epochs": 10} | words
     else:
-        words = {"data": str(mouse(chosen.folder, output)), "imgsz": 256, "fliplr": 0, "recipe": "few"} | words
+        words = {"data": str(mouse(chosen.folder, output)), "imgsz": 256, "recipe": "few"} | words
     settings = make_train_settings(words, source=chosen.job, defaults={"model": str(shipped_weights())})
     result = train(settings, on_event=report)
     checkpoint = load_checkpoint(result.last)

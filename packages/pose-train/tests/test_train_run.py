@@ -16,7 +16,7 @@ import pose_train.training
 import pytest
 import torch
 import yaml
-from pose_data import COCO_PERSON, DrawnPeople, PoseError, SettingsError
+from pose_data import COCO_PERSON, DrawnPeople, PoseError, SettingsError, load_settings
 from pose_nn import load_checkpoint
 from pose_train import EpochEvent, StepEvent, TrainSettings, train
 from pose_train.run_folder import claimed_run_folder
@@ -172,9 +172,20 @@ def test_with_exist_ok_a_run_does_not_remove_the_weights_that_it_begins_with(who
     assert whole.last.exists()
 
 
-def test_flips_of_a_skeleton_without_mirror_pairs_are_refused(tmp_path):
+@pytest.mark.parametrize("given", [{"fliplr": 0.5}, {"flipud": 0.5}])
+def test_flips_that_were_asked_for_are_refused_for_a_skeleton_without_mirror_pairs(given, tmp_path):
     with pytest.raises(SettingsError, match="fliplr"):
-        train(settings_in(tmp_path), train_samples=Unmirrored(4, size=64), val_samples=HELD_OUT)
+        train(settings_in(tmp_path, **given), train_samples=Unmirrored(4, size=64), val_samples=HELD_OUT)
+
+
+@pytest.mark.parametrize(("people", "fliplr"), [(PEOPLE, 0.5), ("unmirrored", 0.0)])
+def test_flips_that_nobody_spoke_of_are_settled_by_the_skeleton_and_no_flips_are_told(people, fliplr, tmp_path):
+    told = []
+    samples = Unmirrored(4, size=64) if people == "unmirrored" else people
+    settings = settings_in(tmp_path, epochs=1, val=False)
+    done = train(settings, train_samples=samples, on_event=lambda event: told.append(str(event)))
+    assert load_settings(TrainSettings, done.run_folder / "settings.yaml").fliplr == fliplr
+    assert sum("no mirror pairs, so images aren't flipped (fliplr=0)" in line for line in told) == (fliplr == 0)
 
 
 class Unmirrored(DrawnPeople):

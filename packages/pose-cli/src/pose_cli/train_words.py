@@ -68,6 +68,6 @@ class TrainWords(TypedDict, total=False):
     shear: float
     perspective: float
     flipud: float
-    fliplr: float
+    fliplr: float | None
     mosaic: float
     mixup: float

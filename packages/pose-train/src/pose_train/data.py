@@ -67,6 +67,23 @@ def open_run_data(settings: TrainSettings, learnt: Samples | None, held_out: Sam
     return RunData(learnt, held_out, source, notes)
 
 
+def settle_flips(settings: TrainSettings, skeleton: Skeleton) -> tuple[TrainSettings, tuple[str, ...]]:
+    """Settle how often left and right trade places where the settings leave it to the data.
+
+    Returns:
+        The settings with a number, and what the user should know of it.
+    """
+    if settings.fliplr is not None:
+        return settings, ()
+    if skeleton.flip_idx is not None:
+        return replace(settings, fliplr=settings.augmentation().fliplr), ()
+    note = (
+        f"{settings.data}: the keypoints have no mirror pairs, so images aren't flipped (fliplr=0); where left and "
+        "right look different, add 'flip_idx' (or 'skeleton: mirror:') to the data YAML"
+    )
+    return replace(settings, fliplr=0.0), (note,)
+
+
 def keep_images(settings: TrainSettings, samples: Samples, interrupts: Interrupts) -> Samples:
     """Keep decoded images where the settings ask for it; not all of them when the end is asked for meanwhile."""
     if settings.cache == "disk":

@@ -305,7 +305,8 @@ class Run:
 
 
 def _check_flips(settings: TrainSettings, samples: Samples) -> None:
-    if max(settings.fliplr, settings.flipud) > 0 and samples.skeleton.flip_idx is None:
+    augmentation = settings.augmentation()
+    if max(augmentation.fliplr, augmentation.flipud) > 0 and samples.skeleton.flip_idx is None:
         raise SettingsError(
             "fliplr: a flip must know which keypoints mirror each other; got a skeleton without pairs; "
             "add 'flip_idx' (or 'skeleton: mirror:') to the data YAML, or set fliplr=0 flipud=0"

@@ -86,7 +86,12 @@ class TrainSettings:
     shear: float = _setting(0.0, "largest shear, degrees", least=0, most=80)
     perspective: float = _setting(0.0, "largest perspective, per pixel", least=0, most=0.001)
     flipud: float = _setting(0.0, "probability of an up-down flip", least=0, most=1)
-    fliplr: float = _setting(0.5, "probability of a left-right flip", least=0, most=1)
+    fliplr: float | None = _setting(
+        None,
+        "probability of a left-right flip; 0.5 unless given, 0 for points without mirror pairs",
+        least=0,
+        most=1,
+    )
     mosaic: float = _setting(1.0, "probability of a mosaic of four images", least=0, most=1)
     mixup: float = _setting(0.0, "probability of mixing in a second image", least=0, most=1)
 
@@ -98,5 +103,5 @@ class TrainSettings:
 
     def augmentation(self) -> AugmentSettings:
         """Return the settings that concern the images alone."""
-        names = AugmentSettings.__dataclass_fields__
-        return AugmentSettings(**{name: getattr(self, name) for name in names})
+        values = {name: getattr(self, name) for name in AugmentSettings.__dataclass_fields__}
+        return AugmentSettings(**{name: value for name, value in values.items() if value is not None})

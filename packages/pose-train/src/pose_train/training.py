@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from pose_data import CheckpointError, Samples, SettingsError, load_settings, whole_data_path
 
-from pose_train.data import RunData, open_run_data
+from pose_train.data import RunData, open_run_data, settle_flips
 from pose_train.engine import Engine, make_engine, reproducible
 from pose_train.events import Listener, MessageEvent, TrainEvent
 from pose_train.failures import TrainingError
@@ -50,6 +50,8 @@ def train(
     earlier = find_run_folder(settings) if settings.resume else None
     settings = _as_begun(settings, earlier) if earlier else _with_whole_paths(settings)
     data = open_run_data(settings, train_samples, val_samples)
+    settings, notes = settle_flips(settings, data.learnt.skeleton)
+    data = dataclasses.replace(data, notes=(*data.notes, *notes))
     with reproducible(settings), noted_interrupts() as interrupts:
         engine = make_engine(settings)
         told = on_event if on_event and engine.writes else _ignore
