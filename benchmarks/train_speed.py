@@ -73,7 +73,7 @@ def measure_loader(output: Path, turns: int) -> None:
     """Augmented images per second of processor time, one process."""
     for cache, size in (("", SIZE), ("ram", SIZE), ("", SIZE // 2), ("ram", SIZE // 2)):
         settings = settings_for(output, cache=cache, imgsz=size)
-        samples = keep_images(settings, open_run_data(settings, None, None).learnt)
+        samples = keep_images(settings, open_run_data(settings, None, None).learnt, Interrupts())
         images = AugmentedImages(samples, size, settings.augmentation(), 0)
         for mix in (True, False):
             speeds = [TRAIN / processor_seconds(lambda i=images, m=mix: read_all(i, m)) for _ in range(turns)]
@@ -122,7 +122,7 @@ def measure_loop(output: Path, turns: int) -> None:
     for cache in ("", "ram"):
         settings = settings_for(output, cache=cache)
         engine = make_engine(settings)
-        samples = keep_images(settings, open_run_data(settings, None, None).learnt)
+        samples = keep_images(settings, open_run_data(settings, None, None).learnt, Interrupts())
         images = AugmentedImages(samples, SIZE, settings.augmentation(), 0)
         order = EpochOrder(TRAIN, batch=BATCH, per_epoch=TRAIN, seed=0)
         net = build_network(NETWORK)

@@ -207,9 +207,12 @@ class ReadPeople(DrawnPeople):
         return super().__getitem__(index)
 
 
-def test_a_fraction_of_the_images_is_all_that_is_read_for_mosaics_too(tiny, tmp_path):
+@pytest.mark.parametrize("cache", [False, "ram"])
+def test_a_fraction_of_the_images_is_all_that_is_read_for_mosaics_too(cache, tiny, tmp_path):
     people = ReadPeople(12)
-    settings = tiny.settings(tmp_path, epochs=3, fraction=0.25, mosaic=1.0, mixup=1.0, close_mosaic=0, val=False)
+    settings = tiny.settings(
+        tmp_path, epochs=3, fraction=0.25, cache=cache, mosaic=1.0, mixup=1.0, close_mosaic=0, val=False
+    )
     train(settings, train_samples=people)
     assert people.read == {0, 1, 2}
 
@@ -315,7 +318,7 @@ def test_every_optimizer_steps_downhill(name):
 def test_images_are_stored_once_and_read_back_the_same(tmp_path):
     dataset = open_dataset(read_data_settings(write_people(tmp_path / "people", train=3, val=1, size=64)), "train")
     stored = StoredImages(dataset, tmp_path / "cache")
-    stored.fill(Interrupts())
+    stored.fill(len(stored), Interrupts())
     assert len(list((tmp_path / "cache").iterdir())) == 3
     for index in range(3):
         assert (stored[index].image == dataset[index].image).all()
@@ -347,7 +350,7 @@ def test_images_in_memory_are_read_once():
 
     samples = Counted(3, size=64)
     kept = KeptImages(samples)
-    kept.fill(Interrupts())
+    kept.fill(len(kept), Interrupts())
     assert (kept[2].image == kept[2].image).all()
     assert samples.reads == 3
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -89,13 +90,18 @@ def keep_images(settings: TrainSettings, samples: Samples, interrupts: Interrupt
     if settings.cache == "disk":
         inner = samples.samples if isinstance(samples, OneClass) else samples
         stored = StoredImages(inner, cache_folder(settings) / "images")
-        stored.fill(interrupts)
+        stored.fill(count_used(settings, samples), interrupts)
         return OneClass(stored) if isinstance(samples, OneClass) else stored
     if settings.cache in (True, "ram"):
         kept = KeptImages(samples)
-        kept.fill(interrupts)
+        kept.fill(count_used(settings, samples), interrupts)
         return kept
     return samples
+
+
+def count_used(settings: TrainSettings, samples: Samples) -> int:
+    """Count the images that `fraction` leaves, the first ones."""
+    return max(math.floor(len(samples) * settings.fraction + 0.5), 1)
 
 
 def cache_folder(settings: TrainSettings) -> Path:

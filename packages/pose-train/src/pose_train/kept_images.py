@@ -39,9 +39,9 @@ class KeptImages:
         """The labels of one image."""
         return self.samples.targets(index)
 
-    def fill(self, interrupts: Interrupts) -> None:
-        """Read all images, unless the end is asked for."""
-        _do_for_each(self.__getitem__, len(self), interrupts)
+    def fill(self, count: int, interrupts: Interrupts) -> None:
+        """Read the first images, unless the end is asked for."""
+        _do_for_each(self.__getitem__, count, interrupts)
 
 
 class StoredImages:
@@ -79,9 +79,9 @@ class StoredImages:
         """The labels of one image."""
         return self.samples.targets(index)
 
-    def fill(self, interrupts: Interrupts) -> None:
-        """Store all images that aren't yet, unless the end is asked for; each of them is stored whole."""
-        _do_for_each(self._store, len(self), interrupts)
+    def fill(self, count: int, interrupts: Interrupts) -> None:
+        """Store those of the first images that aren't yet, each whole, unless the end is asked for."""
+        _do_for_each(self._store, count, interrupts)
 
     def _store(self, index: int) -> None:
         if not self._stored(self.samples.image_path(index)).exists():

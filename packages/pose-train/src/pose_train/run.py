@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 
 from pose_data import Samples, SettingsError, atomic_path, check_imgsz
@@ -10,7 +9,7 @@ from pose_eval import PoseMetrics
 from pose_nn import PoseNet, TorchRuntime, load_checkpoint
 
 from pose_train.batches import Batch
-from pose_train.data import RunData, image_name, keep_images
+from pose_train.data import RunData, count_used, image_name, keep_images
 from pose_train.ema import as_kept
 from pose_train.engine import Engine
 from pose_train.epochs import EpochLearner, StoppedError
@@ -314,7 +313,7 @@ def _check_flips(settings: TrainSettings, samples: Samples) -> None:
 
 
 def _make_order(settings: TrainSettings, samples: Samples, engine: Engine) -> tuple[EpochOrder, AugmentedImages]:
-    used = max(math.floor(len(samples) * settings.fraction + 0.5), 1)
+    used = count_used(settings, samples)
     order = EpochOrder(
         used,
         batch=settings.batch,
