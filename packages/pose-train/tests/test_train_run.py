@@ -106,6 +106,13 @@ def test_a_setting_that_cannot_be_used_leaves_no_run_folder(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("changes", [{"name": "run"}, {"exist_ok": True}])
+def test_a_file_in_place_of_the_run_folder_is_said_before_data_are_read(changes, tmp_path):
+    (tmp_path / "run").touch()
+    with pytest.raises(SettingsError, match=r"can't be made \('.*run' is a file\); give another 'project'"):
+        train(settings_in(tmp_path, data="nothere.yaml", **changes))
+
+
 def test_a_second_run_never_writes_over_the_first(whole):
     second = run(dataclasses.replace(settings_in(whole.run_folder.parent), epochs=1, val=False))
     assert second.run_folder.name == "run2"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from pose_data import DrawnPeople, SettingsError, load_settings, read_image
+from pose_data import DrawnPeople, PoseError, SettingsError, load_settings, read_image
 from pose_train import (
     DEFAULT_SPACE,
     EpochEvent,
@@ -255,3 +255,58 @@ tune(settings, TuneSettings(trials=4, space=("scale",)), train_samples=people, v
     scales = [load_settings(TrainSettings, path).scale for path in (tmp_path / "study").glob("trial*/settings.yaml")]
     assert len(set(scales)) == len(scales) >= 4
     assert yaml.safe_load((tmp_path / "study" / "best.yaml").read_text(encoding="utf-8"))["scale"] in scales
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"imgsz": 100}, "imgsz"),
+        ({"freeze": 100}, "freeze: must be a number of layers"),
+        ({"model": "nope.pt"}, r"nope\.pt"),
+        ({"data": "nothere.yaml"}, r"nothere\.yaml"),
+        ({"device": "nothing"}, "device"),
+        ({"tracker": ("nothing",)}, "tracker must be one of"),
+        ({"optimizer": "AdamW", "momentum": 1.0}, "momentum must be below 1"),
+    ],
+)
+def test_settings_that_no_trial_could_have_begin_no_study(changes, message, tmp_path):
+    pytest.importorskip("optuna")
+    samples = None if "data" in changes else PEOPLE
+    settings = settings_in(tmp_path, **changes)
+    with pytest.raises(PoseError, match=message):
+        tune(settings, TuneSettings(trials=1, space=("scale",)), train_samples=samples, val_samples=PEOPLE)
+    assert not (tmp_path / "study").exists()
+
+
+def test_a_study_without_trials_takes_other_settings(tmp_path, monkeypatch):
+    pytest.importorskip("optuna")
+    how = TuneSettings(trials=1, space=("scale",))
+    monkeypatch.setattr("pose_train.tune_study.check_training", lambda *_: None)
+    with pytest.raises(SettingsError, match="imgsz"):
+        search(settings_in(tmp_path, imgsz=100), how)
+    assert (tmp_path / "study" / "study.db").exists()
+    assert search(settings_in(tmp_path), how).complete == 1
+
+
+def test_a_study_that_another_process_began_meanwhile_is_not_mixed_into(tmp_path, monkeypatch):
+    pytest.importorskip("optuna")
+    from pose_train.tune_study import Search
+
+    how, samples = TuneSettings(trials=1, space=("scale",)), (PEOPLE, PEOPLE)
+    first = Search(settings_in(tmp_path), how, samples=samples, listener=lambda _event: None)
+    Search(settings_in(tmp_path, epochs=2), how, samples=samples, listener=lambda _event: None)
+    with pytest.raises(SettingsError, match="must go on with epochs=2, as it was begun; got 1"):
+        first.run()
+
+
+def test_the_largest_seed_of_training_is_one_of_a_search(tmp_path):
+    pytest.importorskip("optuna")
+    seed = TrainSettings.__dataclass_fields__["seed"].metadata["max"]
+    assert search(settings_in(tmp_path, seed=seed), TuneSettings(trials=1, space=("scale",))).complete == 1
+
+
+def test_a_file_in_place_of_the_folder_is_said_with_the_way_out(tmp_path):
+    pytest.importorskip("optuna")
+    write(tmp_path / "study", "")
+    with pytest.raises(SettingsError, match=r"study' can't be made \('.*study' is a file\); give another 'project'"):
+        search(settings_in(tmp_path), TuneSettings(trials=1))

@@ -66,8 +66,7 @@ class Run:
         self.settings, self.data, self.engine, self.folder = settings, data, engine, folder
         self.listener, self.interrupts = listener, interrupts
         self.card = start.card
-        _check_batch(settings, engine, stride=start.net.stride)
-        _check_flips(settings, data.learnt)
+        check_fit(settings, data, start.net, engine)
         samples = keep_images(settings, data.learnt, interrupts)
         if engine.any(interrupts.asked):
             raise KeyboardInterrupt  # of a run that hasn't begun there is nothing to go on with
@@ -303,9 +302,19 @@ class Run:
         )
 
 
-def _check_flips(settings: TrainSettings, samples: Samples) -> None:
+def check_fit(settings: TrainSettings, data: RunData, net: PoseNet, engine: Engine) -> None:
+    """Check that settings fit the data, the network and the processes.
+
+    Raises:
+        SettingsError: one of them doesn't.
+    """
+    check_imgsz(settings.imgsz, stride=net.stride)
+    if settings.batch < engine.world:
+        raise SettingsError(
+            f"batch must be at least the number of processes, which share it; got {settings.batch} for {engine.world}"
+        )
     augmentation = settings.augmentation()
-    if max(augmentation.fliplr, augmentation.flipud) > 0 and samples.skeleton.flip_idx is None:
+    if max(augmentation.fliplr, augmentation.flipud) > 0 and data.learnt.skeleton.flip_idx is None:
         raise SettingsError(
             "fliplr: a flip must know which keypoints mirror each other; got a skeleton without pairs; "
             "add 'flip_idx' (or 'skeleton: mirror:') to the data YAML, or set fliplr=0 flipud=0"
@@ -323,11 +332,3 @@ def _make_order(settings: TrainSettings, samples: Samples, engine: Engine) -> tu
         world=engine.world,
     )
     return order, AugmentedImages(samples, settings.imgsz, settings.augmentation(), settings.seed, range(used))
-
-
-def _check_batch(settings: TrainSettings, engine: Engine, *, stride: int) -> None:
-    check_imgsz(settings.imgsz, stride=stride)
-    if settings.batch < engine.world:
-        raise SettingsError(
-            f"batch must be at least the number of processes, which share it; got {settings.batch} for {engine.world}"
-        )

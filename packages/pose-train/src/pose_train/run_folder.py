@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -125,6 +126,24 @@ def write_row(table: Path, epoch: int, row: Mapping[str, float | int]) -> None:
         temporary.write_text(text.getvalue(), encoding="utf-8")
 
 
+def wanted_place(settings: TrainSettings) -> Path:
+    """Where a run is to lie: project/name, or project."""
+    return Path(settings.project) / settings.name if settings.name else Path(settings.project)
+
+
+def check_place(folder: Path) -> None:
+    """Check that a folder is there or can be made, without making it.
+
+    Raises:
+        SettingsError: a file is in its place or above it, or nobody may write there.
+    """
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir():
+        raise _cannot_be_made(folder, f"'{nearest}' is a file")
+    if not os.access(nearest, os.W_OK):
+        raise _cannot_be_made(folder, f"no right to write into '{nearest}'")
+
+
 @contextmanager
 def claimed_run_folder(settings: TrainSettings) -> Iterator[RunFolder]:
     """Claim the folder of a new run: project/name, or project, numbered when it is taken.
@@ -137,7 +156,7 @@ def claimed_run_folder(settings: TrainSettings) -> Iterator[RunFolder]:
     Raises:
         SettingsError: it can't be made.
     """
-    wanted = Path(settings.project) / settings.name if settings.name else Path(settings.project)
+    wanted = wanted_place(settings)
     if settings.exist_ok:
         yield RunFolder(wanted)
         return
@@ -224,6 +243,8 @@ def _making_explained(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise SettingsError(
-            f"project: the run folder '{folder}' can't be made ({error.strerror}); give another 'project'"
-        ) from error
+        raise _cannot_be_made(folder, str(error.strerror)) from error
+
+
+def _cannot_be_made(folder: Path, reason: str) -> SettingsError:
+    return SettingsError(f"project: the folder '{folder}' can't be made ({reason}); give another 'project'")

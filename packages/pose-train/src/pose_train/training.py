@@ -17,13 +17,14 @@ from pose_train.engine import Engine, make_engine, reproducible
 from pose_train.events import Listener, MessageEvent, TrainEvent
 from pose_train.failures import TrainingError
 from pose_train.interrupts import Interrupts, noted_interrupts
+from pose_train.optimizer import freeze_layers, plan_optimizer
 from pose_train.outcome import TrainResult
 from pose_train.record import check_same_data, read_start_card
-from pose_train.run import Run
-from pose_train.run_folder import RunFolder, claimed_run_folder, find_run_folder
+from pose_train.run import Run, check_fit
+from pose_train.run_folder import RunFolder, check_place, claimed_run_folder, find_run_folder, wanted_place
 from pose_train.settings import TrainSettings
 from pose_train.start import Start, make_start, make_start_again
-from pose_train.trackers import tracked
+from pose_train.trackers import check_trackers, tracked
 
 
 def train(
@@ -49,9 +50,9 @@ def train(
     """
     earlier = find_run_folder(settings) if settings.resume else None
     settings = _as_begun(settings, earlier) if earlier else _with_whole_paths(settings)
-    data = open_run_data(settings, train_samples, val_samples)
-    settings, notes = settle_flips(settings, data.learnt.skeleton)
-    data = dataclasses.replace(data, notes=(*data.notes, *notes))
+    if earlier is None:
+        check_place(wanted_place(settings).parent)
+    settings, data = _settled(settings, open_run_data(settings, train_samples, val_samples))
     with reproducible(settings), noted_interrupts() as interrupts:
         engine = make_engine(settings)
         told = on_event if on_event and engine.writes else _ignore
@@ -61,6 +62,22 @@ def train(
                 return job.go_on(settings, earlier)
             with job.agreed_folder(settings) as folder:
                 return job.begin(settings, folder)
+
+
+def check_training(settings: TrainSettings, train_samples: Samples | None, val_samples: Samples | None) -> None:
+    """Check of a run what can be known before it begins: its place, data, device and network, and what they allow.
+
+    Raises:
+        PoseError: what `train` would raise at once.
+    """
+    check_place(Path(settings.project))
+    check_trackers(settings.tracker)
+    settings, data = _settled(settings, open_run_data(settings, train_samples, val_samples))
+    data.learnt.skeleton.require_sigmas()
+    net = make_start(settings, data.learnt).net
+    check_fit(settings, data, net, make_engine(settings))
+    freeze_layers(net.model, settings.freeze)
+    plan_optimizer(settings, images=len(data.learnt), num_classes=net.num_classes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,6 +184,12 @@ def _as_begun(settings: TrainSettings, earlier: RunFolder) -> TrainSettings:
             )
     project = earlier.path.parent if begun.name else earlier.path  # from where it is now, for what is beside it
     return dataclasses.replace(begun, resume=settings.resume, project=str(project))
+
+
+def _settled(settings: TrainSettings, data: RunData) -> tuple[TrainSettings, RunData]:
+    """Settle what the settings leave to the data, and note it with them."""
+    settings, notes = settle_flips(settings, data.learnt.skeleton)
+    return settings, dataclasses.replace(data, notes=(*data.notes, *notes))
 
 
 def _with_whole_paths(settings: TrainSettings) -> TrainSettings:

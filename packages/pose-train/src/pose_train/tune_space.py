@@ -124,6 +124,17 @@ def _check(key: str, search: Search, path: Path) -> None:
         make_settings(TrainSettings, {key: int(end) if is_whole(key) and end == int(end) else end}, source=str(path))
 
 
+def least(space: Space) -> dict[str, Value]:
+    """The lower end of each range, and the first of each list of values."""
+    return {key: _least(key, search) for key, search in space.items()}
+
+
+def _least(key: str, search: Search) -> Value:
+    if isinstance(search, SearchChoices):
+        return search.choices[0]
+    return int(search.low) if is_whole(key) else search.low
+
+
 def is_whole(key: str) -> bool:
     """Whether a setting is a whole number."""
     default: object = getattr(TrainSettings.__dataclass_fields__.get(key), "default", None)

@@ -24,16 +24,17 @@ from pose_data import Samples, SettingsError, atomic_path
 from pose_train.events import EpochEvent, MessageEvent, TrainEvent
 from pose_train.failures import TrainingError
 from pose_train.settings import TrainSettings
-from pose_train.training import train
+from pose_train.training import check_training, train
 from pose_train.tune_pictures import write_study_picture
 from pose_train.tune_space import Search as SearchOver
-from pose_train.tune_space import SearchChoices, Value, describe_space, is_whole, make_space
+from pose_train.tune_space import SearchChoices, Value, describe_space, is_whole, least, make_space
 from pose_train.tuning import TrialEvent, TrialOutcome, TuneListener, TuneResult, TuneSettings
 
 STUDY = "pose"  # the name of the one study in a file
 STUDY_FILE = "study.db"
 WAIT_FOR_LOCK = 120  # seconds that a process waits while another one writes into the file
 HEARTBEAT = 30  # seconds after which a process says that it is still there; a trial without is given up after twice
+SAMPLER_SEEDS = 2**32  # seeds that NumPy's generator, which Optuna draws with, tells apart
 FAILURES_IN_A_ROW = 5  # after which the next trial isn't worth its time either
 NO_RESULT_DEPENDS_ON = ("device", "workers", "cache", "plots", "tracker", "exist_ok", "save_period", "project")
 
@@ -59,7 +60,10 @@ class Search:
         self.settings, self.how, self.samples, self.listener = _prepared(settings, self.space), how, samples, listener
         self.folder = Path(settings.project)
         self.failures, self.in_a_row, self.why = 0, 0, ""
-        self.study = open_study(self.folder / STUDY_FILE, how)
+        file = self.folder / STUDY_FILE
+        if not file.exists():
+            check_training(changed(self.settings, least(self.space)), *samples)
+        self.study = open_study(file, how)
         self._agree()
 
     def run(self) -> None:
@@ -100,11 +104,12 @@ class Search:
 
     def _run_trial(self, trial: Trial) -> float:
         # What is drawn depends on the seed, the trial and the results so far, so two processes never draw the same.
-        seed = self.settings.seed + trial.number
+        seed = (self.settings.seed + trial.number) % SAMPLER_SEEDS
         self.study.sampler = TPESampler(n_startup_trials=self.how.startup, multivariate=False, seed=seed)
         changes = {key: _draw(trial, key, search) for key, search in self.space.items()}
         judge = _Judge(trial, self.how.prune, self.listener)
         settings = dataclasses.replace(changed(self.settings, changes), name=f"trial{trial.number}")
+        self._agree()  # again, for another process may have begun the study in the meantime
         learnt, held_out = self.samples
         try:
             train(settings, train_samples=learnt, val_samples=held_out, on_event=judge)
@@ -135,10 +140,10 @@ class Search:
         return len(self.study.get_trials(states=states, deepcopy=False))
 
     def _agree(self) -> None:
-        """Refuse to mix trials that can't be compared."""
+        """Refuse to mix trials that can't be compared; while there are none, new settings are kept."""
         mine = json.loads(json.dumps(dataclasses.asdict(self.settings) | {"space": describe_space(self.space)}))
         kept = self.study.user_attrs.get("settings")
-        if kept is None:
+        if kept is None or (kept != mine and not self._taken()):
             self.study.set_user_attr("settings", mine)
             return
         for key in [key for key in mine if key not in NO_RESULT_DEPENDS_ON and kept.get(key) != mine[key]]:

@@ -104,7 +104,7 @@ def tune(
         on_event: called with everything that the runs tell, and with a TrialEvent after each trial.
 
     Raises:
-        SettingsError: Optuna isn't installed, the space can't be used, or the study was begun with other settings.
+        SettingsError: Optuna isn't installed, the space can't be used, or the study has trials with other settings.
         PoseError: what `train` raises, but for losses that are no numbers, which end a trial only; the search ends
             after five such trials in a row, or after as many as it was to have.
     """
