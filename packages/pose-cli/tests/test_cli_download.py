@@ -32,12 +32,30 @@ def test_an_unknown_data_set_gets_the_nearest_right_one(run) -> None:
     assert "did you mean 'coco-pose'?" in run("download", "coco-pos").err
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("coco",), "name must be coco-pose; got 'coco' (text); did you mean 'coco-pose'?"),
+        (("people",), "'people' needs no download, as it is drawn: pose train data=people"),
+        (("coco-pose", "site=ftp://x"), "site must be an http or https address; got 'ftp://x'; leave it out for http"),
+        (("coco-pose", "folder=afile"), "folder must be a folder to write to; got the file 'afile'; name another"),
+        (("coco-pose", "folder=afile/in"), "got the file '"),
+    ],
+)
+def test_what_can_not_be_fetched_is_one_line(words: tuple[str, ...], message: str, run, in_empty_folder) -> None:
+    (in_empty_folder / "afile").touch()
+    outcome = run("download", *words)
+    assert (outcome.status, outcome.err.count("\n"), outcome.out) == (2, 1, "")
+    assert message in outcome.err
+
+
 def test_no_network_is_one_line_and_exit_2(run, in_empty_folder, monkeypatch) -> None:
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
     monkeypatch.setattr("shutil.disk_usage", lambda _path: type("Usage", (), {"free": 10**12}))
     outcome = run("download", "coco-pose", "split=val", "site=http://127.0.0.1:9")
     assert (outcome.status, outcome.err.count("\n")) == (2, 1)
     assert "check the connection" in outcome.err
+    assert list(in_empty_folder.iterdir()) == []
 
 
 def test_training_without_the_data_says_the_command_that_fetches_them(run, in_empty_folder) -> None:

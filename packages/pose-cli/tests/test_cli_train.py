@@ -68,6 +68,24 @@ def test_a_word_of_other_trainers_gets_what_to_write_instead(verb: str, name: st
     assert (outcome.status, outcome.err) == (2, f"pose: {verb}: no setting '{name}' here; {REFUSED_SETTINGS[name]}\n")
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("a.yaml", "b.yaml"), "data must be one data set; got 'a.yaml' and 'b.yaml'; for a network use model="),
+        (("data=a.yaml", "b.yaml"), "data must be one data set; got 'a.yaml' and 'b.yaml'; for a network use model="),
+        (("classes=[0]",), "no setting 'classes' here; all classes of the data YAML are learnt"),
+        (("agnostic_nms=True",), "no setting 'agnostic_nms' here; people of each class are selected apart"),
+        (("optimizer=MuSGD",), "got 'MuSGD' (text); did you mean 'Muon'?"),
+        (("project=afile/run",), "project: the folder 'afile/run' can't be made ("),
+    ],
+)
+def test_a_wrong_word_is_one_line_with_the_way_out(words: tuple[str, ...], message: str, run, in_empty_folder) -> None:
+    (in_empty_folder / "afile").touch()
+    outcome = run("train", *words)
+    assert (outcome.status, outcome.err.count("\n")) == (2, 1)
+    assert message in outcome.err
+
+
 def test_of_several_processes_only_the_one_that_is_told_prints_the_table(run, monkeypatch, tmp_path) -> None:
     import pose_train
 

@@ -43,6 +43,23 @@ def test_a_mistyped_setting_of_the_search_is_one_line(run) -> None:
     assert (outcome.status, outcome.err) == (2, "pose: tune: no setting 'trails'; did you mean 'trials'?\n")
 
 
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("iterations=3", "no setting 'iterations' here; use trials=N"),
+        ("project=afile", "project: the folder 'afile' can't be made ("),
+        ("space=[epochs]", "space: epochs must stay the same in all trials; leave it out"),
+        ("space=[imgsz]", "got 'imgsz'; write a YAML file with its range and give that"),
+    ],
+)
+def test_a_wrong_word_is_one_line_with_the_way_out(word: str, message: str, run, in_empty_folder) -> None:
+    pytest.importorskip("optuna")
+    (in_empty_folder / "afile").touch()
+    outcome = run("tune", word)
+    assert (outcome.status, outcome.err.count("\n")) == (2, 1)
+    assert message in outcome.err
+
+
 def test_a_space_of_unknown_settings_is_one_line(run, dataset, in_empty_folder) -> None:
     pytest.importorskip("optuna")
     outcome = run("tune", dataset, *TINY, "space=[mosaik]")
@@ -56,6 +73,15 @@ def test_images_that_are_not_learnt_are_named_with_status_1(run, dataset, weight
     assert "not learnt after 10 steps on 2 images: keypoint AP " in outcome.out
     assert "Worst by OKS: " in outcome.out
     assert [path.name for path in in_empty_folder.iterdir()] == ["runs"]
+
+
+@pytest.mark.parametrize(("model", "got"), [("nope.pt", "there is no such file"), ("is.onnx", "got an exported file")])
+def test_only_weights_can_be_learnt_on(model: str, got: str, run, dataset, in_empty_folder) -> None:
+    (in_empty_folder / "is.onnx").touch()
+    outcome = run("data", "check", dataset, "overfit=2", f"model={model}")
+    assert outcome.status == 2
+    way_out = "give a file that ends in .safetensors or .pt, or a network's name"
+    assert outcome.err == f"pose: {model}: must be weights to learn on; {got}; {way_out}\n"
 
 
 def test_faults_come_before_learning(run, dataset, tmp_path) -> None:

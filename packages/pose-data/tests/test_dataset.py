@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pose_data import DataError, SettingsError, open_dataset, read_data_settings, read_image
-from pose_data.datasets.index import label_paths
+from pose_data.datasets.index import describe_label_place, label_paths
 
 SHARED = Path(__file__).resolve().parents[3] / ".." / "shared" / "data"
 COCO_YAML = "train: {images: images, annotations: a.json}\nkpt_oks_sigmas: [0.1, 0.1, 0.1]\n"
@@ -142,6 +142,20 @@ def test_rows_that_are_there_twice_are_noted(write_dataset, row: str):
     dataset = open_dataset(read_data_settings(write_dataset({"train/a": f"{row}\n{row}"})), "train")
     assert len(dataset.targets(0)) == 1
     assert dataset.notes == ("1 rows that were there before in their file count once",)
+
+
+@pytest.mark.parametrize(
+    ("folder", "made", "said"),
+    [
+        ("images/train", "labels/train", "labels/train/a.txt (the last folder 'images' becomes 'labels')"),
+        ("images/train", "", "images/train/a.txt, beside the image, for there is no folder "),
+        ("photos", "", "photos/a.txt (beside the image, as no folder above it is named 'images')"),
+    ],
+)
+def test_where_labels_are_looked_for_is_said_with_the_rule(folder: str, made: str, said: str, tmp_path: Path):
+    if made:
+        (tmp_path / made).mkdir(parents=True)
+    assert said in describe_label_place(str(tmp_path / folder / "a.jpg")).replace("\\", "/")
 
 
 def test_a_data_set_without_any_label_is_refused(write_dataset, tmp_path: Path):

@@ -125,7 +125,8 @@ def test_a_busy_server_is_asked_again_and_then_given_up(server, tmp_path):
 def test_no_network_is_one_line_that_says_what_to_do(tmp_path):
     nobody = RemoteFile("http://127.0.0.1:9/a.zip", 10, "")
     with pytest.raises(DataError) as refusal:
-        fetch_file(nobody, tmp_path / "a.zip", wait=0)
+        fetch_file(nobody, tmp_path / "new" / "a.zip", wait=0)
+    assert not (tmp_path / "new").exists()
     assert str(refusal.value).startswith("http://127.0.0.1:9/a.zip: can't be fetched (")
     assert str(refusal.value).endswith("the same command goes on from there")
     assert "\n" not in str(refusal.value)
@@ -138,7 +139,7 @@ def test_an_address_that_is_no_web_address_is_refused(tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_named(server, tmp_path):
     (tmp_path / "taken").write_text("", encoding="utf-8")
-    with pytest.raises(PoseError, match=r"taken.a\.zip: can't be written"):
+    with pytest.raises(PoseError, match=r"taken.a\.zip: can't be written \(.*\); name another place"):
         fetch_file(server.remote("a.zip"), tmp_path / "taken" / "a.zip")
 
 

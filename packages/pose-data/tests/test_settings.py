@@ -24,6 +24,7 @@ class Settings:
     classes: tuple[int, ...] | None = None
     optimizer: Literal["auto", "SGD"] = "auto"
     mode: str = field(default="max", metadata={"choices": ("max", "min")})
+    form: str = field(default="", metadata={"choices": ("", "b"), "meant": {"ay": "b"}})
     gains: Mapping[str, float] | None = None
     inner: Inner | None = None
     rect: bool = False
@@ -95,6 +96,8 @@ def test_a_value_becomes_the_type_of_its_field(key: str, given: object, expected
         ("imgsz", [1, 2, 3], "imgsz must be a whole number or a list of 2: a whole number, a whole number; got [1, 2"),
         ("optimizer", "Adam", "optimizer must be one of auto, SGD; got 'Adam'"),
         ("mode", "maxx", "mode must be one of max, min; got 'maxx' (text); did you mean 'max'?"),
+        ("form", "c", "form must be b; got 'c' (text)"),
+        ("form", "ay", "form must be b; got 'ay' (text); did you mean 'b'?"),
         ("gains", 3, "gains must be a mapping of text to a number or nothing (null); got 3"),
         ("inner", {"depht": 2}, "inner: no setting 'depht'; did you mean 'depth'?"),
         ("inner", 3, "inner must be a mapping or nothing (null); got 3"),

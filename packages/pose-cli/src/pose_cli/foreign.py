@@ -44,6 +44,8 @@ FOREIGN: Mapping[str, ForeignWord] = MappingProxyType(
         "learning_rate": ForeignWord("use lr0=RATE"),
         "cfg": ForeignWord("write the settings as words, key=value, or give `pose train` a recipe=FILE"),
         # belongs to one of our other commands
+        "iterations": ForeignWord("use trials=N with `pose tune`"),
+        "classes": ForeignWord("it belongs to `pose predict` and `pose track`", OFF),
         "epochs": ForeignWord("it belongs to `pose train`"),
         "source": ForeignWord("it belongs to `pose predict` and `pose track`"),
         "save_txt": ForeignWord("it belongs to `pose predict`", OFF),
@@ -97,7 +99,7 @@ FOREIGN: Mapping[str, ForeignWord] = MappingProxyType(
         "line_width": ForeignWord("lines are as wide as the image asks for; leave it out", OFF),
         "line_thickness": ForeignWord("lines are as wide as the image asks for; leave it out", OFF),
         "augment": ForeignWord("test-time augmentation is not offered for keypoints; leave it out", OFF),
-        "agnostic_nms": ForeignWord("use classes=[...] to keep some classes only", OFF),
+        "agnostic_nms": ForeignWord("people of each class are selected apart; leave it out", OFF),
         "visualize": ForeignWord("feature maps are not drawn; leave it out", OFF),
         "embed": ForeignWord("embeddings are not offered; leave it out", OFF),
         "stream": ForeignWord("results are written as they come; leave it out", ANY),

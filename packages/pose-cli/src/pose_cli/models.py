@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LEARNER_SUFFIXES = (".safetensors", ".pt")  # of MODEL_SUFFIXES, those that hold weights to learn on
 SHIPPED_WEIGHTS = "people-n.safetensors"
 PROVIDERS_HELP = "for .onnx files: ONNX Runtime's execution providers, with commas, best first; its choice when empty"
 LEARNER_HELP = "file of weights to learn on, or a network's name to begin from scratch; empty takes the shipped weights"
@@ -57,6 +58,28 @@ def find_model(model: str) -> str:
 
     find_architecture(model)
     return model
+
+
+def find_start(model: str) -> str:
+    """Check what `model=` names where it is to be learnt on.
+
+    Args:
+        model: a network's name, a file of weights, or "" for the shipped weights.
+
+    Returns:
+        The name or the path of the file.
+
+    Raises:
+        PoseError: neither a network nor weights that can be learnt on.
+    """
+    path = Path(model).expanduser()
+    if not model.rstrip("/\\").lower().endswith(MODEL_SUFFIXES) or (is_checkpoint(model) and path.is_file()):
+        return find_model(model)
+    got = "got an exported file" if path.exists() else "there is no such file"
+    raise CheckpointError(
+        f"{model}: must be weights to learn on; {got}; give a file that ends in {' or '.join(LEARNER_SUFFIXES)}, or a "
+        "network's name"
+    )
 
 
 def export_place(checkpoint: Path, output: str | Path | None, format_name: str | None) -> Path | None:
@@ -105,7 +128,7 @@ def model_file(model: str) -> Path:
 
 def is_checkpoint(model: str) -> bool:
     """Whether a file holds weights to learn on, not an exported network."""
-    return model.lower().endswith((".safetensors", ".pt"))
+    return model.lower().endswith(LEARNER_SUFFIXES)
 
 
 def is_network_name(model: str) -> bool:

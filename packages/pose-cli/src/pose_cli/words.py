@@ -163,6 +163,11 @@ def _place(
     rest: tuple[str, ...] = ()
     for word in bare:
         wanted = _wanted_place(word, free)
+        if wanted == "model" and "data" in places and _is_yaml(word):
+            given = placed.get("data", taken.get("data"))
+            raise _refusal(
+                f"{command}: data must be one data set; got '{given}' and '{word}'; for a network use model="
+            )
         if rest and not looks_like_model(word):
             rest = (*rest, word)
         elif wanted is not None:
@@ -185,6 +190,11 @@ def _wanted_place(word: str, free: Sequence[str]) -> str | None:
         return "model"
     others = [place for place in free if place != "model"]
     return others[0] if others else (free[0] if free else None)
+
+
+def _is_yaml(word: str) -> bool:
+    """Whether a bare word is a YAML file and no network's name."""
+    return word.lower().endswith((".yaml", ".yml")) and not looks_like_model(word)
 
 
 def _too_many(word: str, *, places: Sequence[str], command: str) -> str:

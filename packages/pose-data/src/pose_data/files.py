@@ -82,7 +82,16 @@ def write_errors_explained(target: Path) -> Iterator[None]:
     except OSError as error:
         if not _is_about(error, target):
             raise
-        raise PoseError(f"{target}: can't be written ({_reason(error)}); {_way_out(error)}") from error
+        raise PoseError(f"{target}: can't be written ({_reason(error)}); {way_out(error)}") from error
+
+
+def way_out(error: OSError) -> str:
+    """Say what to do about an error of writing."""
+    if error.errno in _FORBIDDEN or any(word in _reason(error) for word in map(os.strerror, _FORBIDDEN)):
+        return "ask for the right to write there, or name another place to write to"
+    if error.errno in _NO_FOLDER:
+        return "name another place to write to"
+    return "free some space, or name another place to write to"
 
 
 def _beside(target: Path) -> Path:
@@ -124,11 +133,3 @@ def _reason(error: OSError) -> str:
         _, _, first = error.args[0][0]
         return re.sub(r"^\[Errno -?\d+\] |: '.*", "", str(first))
     return error.strerror or str(error)
-
-
-def _way_out(error: OSError) -> str:
-    if error.errno in _FORBIDDEN or any(word in _reason(error) for word in map(os.strerror, _FORBIDDEN)):
-        return "ask for the right to write there, or name another place to write to"
-    if error.errno in _NO_FOLDER:
-        return "name another place to write to"
-    return "free some space, or name another place to write to"

@@ -93,7 +93,7 @@ def _checked(value: object, field: dataclasses.Field[object], hint: object, *, w
 def _check_range(value: object, metadata: Mapping[str, object], *, what: str) -> None:
     for item in value if isinstance(value, tuple) else (value,):
         if "choices" in metadata and item is not None:
-            _check_choice(item, metadata["choices"], what=what)
+            _check_choice(item, metadata, what=what)
         if isinstance(item, bool) or not isinstance(item, (int, float)):
             continue
         low, high = metadata.get("min", -math.inf), metadata.get("max", math.inf)
@@ -101,12 +101,15 @@ def _check_range(value: object, metadata: Mapping[str, object], *, what: str) ->
             raise SettingsError(f"{what} must be {_range_words(metadata)}; got {item}")
 
 
-def _check_choice(value: object, choices: object, *, what: str) -> None:
-    allowed = list(typing.cast("Iterable[object]", choices))
+def _check_choice(value: object, metadata: Mapping[str, object], *, what: str) -> None:
+    allowed = list(typing.cast("Iterable[object]", metadata["choices"]))
     if value not in allowed:
-        near = nearest_key(str(value), [str(c) for c in allowed])
+        shown = [str(choice) for choice in allowed if choice != ""]
+        meant = typing.cast("Mapping[str, str]", metadata.get("meant", {}))
+        near = meant.get(str(value)) or nearest_key(str(value), shown)
         hint = f"; did you mean '{near}'?" if near else ""
-        raise SettingsError(f"{what} must be one of {', '.join(map(str, allowed))}; got {seen(value)}{hint}")
+        words = f"one of {', '.join(shown)}" if len(shown) > 1 else shown[0]
+        raise SettingsError(f"{what} must be {words}; got {seen(value)}{hint}")
 
 
 def _range_words(metadata: Mapping[str, object]) -> str:

@@ -45,6 +45,8 @@ REFUSED_SETTINGS: Mapping[str, str] = MappingProxyType(
         "auto_augment": _OTHER_TASK,
         "erasing": _OTHER_TASK,
         "cfg": "use recipe=FILE",
+        "classes": "all classes of the data YAML are learnt; take rows of others out of the labels",
+        "agnostic_nms": "people of each class are selected apart; use single_cls=True for one class",
     }
 )
 

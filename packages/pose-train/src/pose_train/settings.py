@@ -39,7 +39,7 @@ class TrainSettings:
     name: str = _setting("", "folder inside project; empty numbers the project folder itself")
     exist_ok: bool = _setting(False, "take a run folder that is there, and remove what its run wrote")
     resume: bool | str = _setting(False, "run folder, or a checkpoint in it, to go on with; True means that of model")
-    optimizer: str = _setting("auto", "optimizer", choices=OPTIMIZERS)
+    optimizer: str = _setting("auto", "optimizer", choices=OPTIMIZERS, meant={"MuSGD": "Muon"})
     seed: int = _setting(0, "of weights, order and augmentation", least=0, most=LARGEST_SEED)
     deterministic: bool = _setting(True, "take only algorithms that repeat to the bit")
     cos_lr: bool = _setting(False, "cosine in place of linear learning rate")

@@ -75,8 +75,10 @@ def make_space(words: Sequence[str]) -> dict[str, Search]:
     if len(words) == 1 and words[0].lower().endswith((".yaml", ".yml")):
         return read_space(Path(words[0]))
     for word in words:
+        if word in FIXED:
+            raise SettingsError(f"space: {word} must stay the same in all trials; leave it out")
         if word not in DEFAULT_SPACE:
-            near = nearest_key(word, DEFAULT_SPACE)
+            near = None if word in TrainSettings.__dataclass_fields__ else nearest_key(word, DEFAULT_SPACE)
             hint = f"did you mean '{near}'?" if near else "write a YAML file with its range and give that"
             raise SettingsError(f"space must name settings of {', '.join(DEFAULT_SPACE)}; got '{word}'; {hint}")
     return {name: DEFAULT_SPACE[name] for name in words or DEFAULT_SPACE}

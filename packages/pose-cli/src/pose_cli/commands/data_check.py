@@ -60,11 +60,11 @@ def _overfit(settings: CheckSettings, data: DataSettings) -> int:
     from pose_data import open_dataset
     from pose_train import OverfitSettings, overfit
 
-    from pose_cli.models import find_model
+    from pose_cli.models import find_start
     from pose_cli.progress import progress_shown
 
     how = OverfitSettings(
-        model=find_model(settings.model),
+        model=find_start(settings.model),
         images=settings.overfit,
         steps=settings.steps,
         imgsz=settings.imgsz,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,14 @@ class DownloadSettings:
     dry_run: bool = setting(False, "only say what would be fetched")
 
 
+def _make(words: Mapping[str, object]) -> DownloadSettings:
+    from pose_data import SettingsError, make_settings
+
+    if words.get("name") == "people":
+        raise SettingsError("download: 'people' needs no download, as it is drawn: pose train data=people")
+    return make_settings(DownloadSettings, words, source="download")
+
+
 def _run(settings: DownloadSettings) -> int:
     import click
     from pose_data import COCO_POSE, COCO_POSE_FOLDER, SettingsError, download_coco_pose, plan_coco_pose
@@ -58,4 +67,6 @@ def _run(settings: DownloadSettings) -> int:
     return 0
 
 
-command = WordsCommand("download", settings=lambda: DownloadSettings, run=_run, help=HELP, places=("name", "folder"))
+command = WordsCommand(
+    "download", settings=lambda: DownloadSettings, run=_run, help=HELP, places=("name", "folder"), make=_make
+)

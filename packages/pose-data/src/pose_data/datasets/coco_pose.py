@@ -84,8 +84,10 @@ def plan_coco_pose(folder: Path, *, splits: Sequence[str] = SPLITS, site: str = 
     """Say what of COCO isn't in a folder yet.
 
     Raises:
-        SettingsError: a split that COCO doesn't have keypoints for.
+        SettingsError: a split that COCO doesn't have keypoints for, a site that isn't on the web, or no folder.
     """
+    _check_site(site)
+    _check_folder(folder)
     waiting = _waiting(folder, splits)
     addresses = tuple(f"{site.rstrip('/')}/{archive.path}" for archive in waiting)
     return CocoPosePlan(folder, addresses, sum(archive.size for archive in waiting) / 1e6)
@@ -113,8 +115,10 @@ def download_coco_pose(
     Raises:
         DataError: no connection, or another file than COCO's.
         PoseError: the folder can't be written, or the disk is too small.
-        SettingsError: an unknown split.
+        SettingsError: an unknown split, a site that isn't on the web, or no folder.
     """
+    _check_site(site)
+    _check_folder(folder)
     say = progress or (lambda _what, _done, _total: None)
     waiting = _waiting(folder, splits)
     _check_space(folder, waiting)
@@ -146,6 +150,18 @@ def no_coco_pose(folder: Path) -> SettingsError:
         f"{COCO_POSE}: must be in the folder '{folder}', with annotations/, train2017/ and val2017/; got none of them. "
         f"Fetch it (20 GB) with: pose download {COCO_POSE}, or name the folder of a copy: data=FOLDER"
     )
+
+
+def _check_site(site: str) -> None:
+    if not site.lower().startswith(("http://", "https://")):
+        raise SettingsError(f"site must be an http or https address; got '{site}'; leave it out for {COCO_SITE}")
+
+
+def _check_folder(folder: Path) -> None:
+    """Check that no file is in the place of a folder or above it."""
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir():
+        raise SettingsError(f"folder must be a folder to write to; got the file '{nearest}'; name another")
 
 
 def _waiting(folder: Path, splits: Sequence[str]) -> list[_Archive]:

@@ -14,7 +14,7 @@ from pose_data.datasets.coco_categories import read_categories
 from pose_data.datasets.description import DataSettings
 from pose_data.datasets.fault import Fault, list_faults
 from pose_data.datasets.images import read_image
-from pose_data.datasets.index import Index, index_coco, index_labels, label_paths, take_images
+from pose_data.datasets.index import Index, describe_label_place, index_coco, index_labels, label_paths, take_images
 from pose_data.datasets.label_rows import LabelForm
 from pose_data.datasets.people import DrawnPeople
 from pose_data.datasets.sample import Sample
@@ -189,10 +189,10 @@ def _opened(settings: DataSettings, source: ImageSource | CocoSource, cache_dir:
     if isinstance(source, CocoSource):
         ids = read_categories(source.annotations, names=settings.names).ids
     if index.label_files == 0:
-        where = label_paths([str(index.paths[0])])[0] if len(index.paths) else "labels"
+        where = describe_label_place(str(index.paths[0])) if len(index.paths) else "labels"
         raise DataError(
             f"{settings.file}: must have labels; got none for {len(index.paths)} images; the first was looked for at "
-            f"{where} (the last folder 'images' becomes 'labels')"
+            f"{where}"
         )
     return PoseDataset(settings.names, settings.skeleton, settings.keypoint_dims, index, ids)
 

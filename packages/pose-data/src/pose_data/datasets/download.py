@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pose_data.errors import DataError, PoseError
+from pose_data.files import way_out
 from pose_data.web import AGENT, make_opener
 
 if TYPE_CHECKING:
@@ -66,14 +67,13 @@ def fetch_file(
         return
     part = target.with_name(f"{target.name}.part")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
         _fill(part, remote, progress or _say_nothing, timeout=timeout, wait=wait)
         _check_digest(part, remote)
         part.replace(target)
     except OSError as error:
         raise PoseError(
-            f"{target}: can't be written ({error.strerror}); free some space, or name another folder. What was "
-            "fetched is kept: the same command goes on from there"
+            f"{target}: can't be written ({error.strerror}); {way_out(error)}. What was fetched is kept: the same "
+            "command goes on from there"
         ) from error
 
 
@@ -98,6 +98,7 @@ def _fill(part: Path, remote: RemoteFile, progress: Progress, *, timeout: float,
 def _append(part: Path, remote: RemoteFile, done: int, progress: Progress, *, timeout: float) -> None:
     with _answer(remote, done, timeout) as answer:
         start = _start_of(answer, remote, done)
+        part.parent.mkdir(parents=True, exist_ok=True)  # not before there is something to write
         with part.open("r+b" if part.is_file() else "wb") as file:
             file.truncate(start)
             file.seek(start)

@@ -98,6 +98,17 @@ def label_paths(images: Sequence[str]) -> list[str]:
     return found
 
 
+def describe_label_place(image: str) -> str:
+    """Say where the label file of an image is looked for, and why there."""
+    where, wanted = label_paths([image])[0], _swapped(str(Path(image).parent))
+    if wanted is None:
+        return f"{where} (beside the image, as no folder above it is named 'images')"
+    rule = "the last folder 'images' becomes 'labels'"
+    if wanted.is_dir():
+        return f"{where} ({rule})"
+    return f"{where}, beside the image, for there is no folder {wanted} ({rule})"
+
+
 def index_labels(images: Sequence[str], form: LabelForm) -> Index:
     """Read the sizes of images and their label files.
 
@@ -174,12 +185,17 @@ def take_images(index: Index, keep: NDArray[np.int64]) -> Index:
 
 
 def _label_folder(folder: str) -> str:
+    swapped = _swapped(folder)
+    return str(swapped) if swapped is not None and swapped.is_dir() else folder
+
+
+def _swapped(folder: str) -> Path | None:
+    """The folder in which the last `images` became `labels`; None where there is no such name."""
     parts = Path(folder).parts
     if "images" not in parts:
-        return folder
+        return None
     last = len(parts) - 1 - parts[::-1].index("images")
-    swapped = Path(*parts[:last], "labels", *parts[last + 1 :])
-    return str(swapped) if swapped.is_dir() else folder
+    return Path(*parts[:last], "labels", *parts[last + 1 :])
 
 
 @dataclass(frozen=True)
