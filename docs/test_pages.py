@@ -19,6 +19,7 @@ RUN_OR_EXPLAINED = re.compile(r"bash|python|yaml|console \w.*")
 SMALLER = {
     "epochs=100": "epochs=1",
     "imgsz=640": "imgsz=64",
+    "time=0.5": "time=0.0005",
     "train=400": "train=16",
     "train=24": "train=4",
     "val=100": "val=8",

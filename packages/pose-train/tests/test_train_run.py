@@ -3,9 +3,9 @@
 import csv
 import dataclasses
 import errno
-import itertools
 import math
 import shutil
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +18,7 @@ import torch
 import yaml
 from pose_data import COCO_PERSON, DrawnPeople, PoseError, SettingsError, load_settings
 from pose_nn import load_checkpoint
-from pose_train import EpochEvent, StepEvent, TrainSettings, train
+from pose_train import EpochEvent, MessageEvent, StepEvent, TrainSettings, ValidationEvent, train
 from pose_train.run_folder import claimed_run_folder
 from safetensors.torch import load_file
 
@@ -224,16 +224,75 @@ def test_a_time_budget_sets_the_number_of_epochs(tmp_path):
     assert result.epochs == 1
 
 
+class QuarterHours:
+    """A clock on which every step takes a quarter of an hour and nothing else takes any time."""
+
+    def __init__(self, monkeypatch):
+        self.seconds = 0.0
+        monkeypatch.setattr(pose_train.run, "time", SimpleNamespace(perf_counter=lambda: self.seconds))
+
+    def __call__(self, event):
+        if isinstance(event, StepEvent):
+            self.seconds += 900
+
+
 def test_a_time_budget_of_some_epochs_has_as_many_as_fit(tmp_path, monkeypatch):
-    clock = itertools.count(step=1800.0)  # it is read at both ends of an epoch, which so takes half an hour
-    monkeypatch.setattr(pose_train.run, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
-    result = run(settings_in(tmp_path, epochs=1000, time=1.6, val=False, cos_lr=True, optimizer="SGD", warmup_epochs=0))
+    settings = settings_in(tmp_path, epochs=1000, time=1.6, val=False, cos_lr=True, optimizer="SGD", warmup_epochs=0)
+    result = run(settings, QuarterHours(monkeypatch))  # two steps make an epoch of half an hour
     assert (result.epochs, result.seconds) == (3, 3 * 1800)
     with (result.run_folder / "results.csv").open(encoding="utf-8") as file:
         rates = [float(row["lr"]) for row in csv.DictReader(file)]
     # the first epoch is one of a thousand, the others are the second and third of three
     share = [(1 + math.cos(math.pi * place)) / 2 for place in (0, 1 / 3, 2 / 3)]
     assert rates == pytest.approx([0.01 * (0.01 + 0.99 * s) for s in share], rel=1e-4)
+
+
+def test_when_the_time_is_over_within_an_epoch_it_ends_there_with_all_that_a_last_epoch_leaves(tmp_path, monkeypatch):
+    said, clock = [], QuarterHours(monkeypatch)
+
+    def listen(event):
+        said.append(event)
+        clock(event)
+
+    settings = settings_in(tmp_path, epochs=1000, time=1.6, batch=2, nbs=2)  # four steps make an epoch of an hour
+    result = run(settings, listen)
+    assert (result.epochs, result.seconds) == (2, 7 * 900)
+    assert MessageEvent("1.6 hours are over: epoch 2 ends after step 3 of 4") in said
+    assert [(e.epoch, e.epochs, e.metrics is None) for e in said if isinstance(e, EpochEvent)][1] == (2, 2, False)
+    assert load_checkpoint(result.last).card.facts["epoch"] == "2"
+    with (result.run_folder / "results.csv").open(encoding="utf-8") as file:
+        box = float(list(csv.DictReader(file))[1]["loss/box"])
+    learnt = [e.losses["box"] for e in said if isinstance(e, StepEvent)]
+    assert len(learnt) == 7
+    assert box == pytest.approx(learnt[-1], rel=1e-5)
+    assert run(TrainSettings(resume=str(result.run_folder))).epochs == 2
+
+
+def test_a_time_budget_has_a_step_of_the_optimizer_however_short_it_is(tmp_path):
+    steps = []
+    settings = settings_in(tmp_path, time=1e-6, batch=2, nbs=6, val=False, warmup_epochs=0)  # it takes three batches
+    run(settings, lambda event: steps.append(event) if isinstance(event, StepEvent) else None)
+    assert len(steps) == 3
+
+
+def test_a_run_that_was_stopped_while_it_validated_what_it_had_time_for_learns_no_more(tmp_path, monkeypatch):
+    clock = QuarterHours(monkeypatch)
+
+    def stop(event):
+        clock(event)
+        if isinstance(event, ValidationEvent):
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    settings = settings_in(tmp_path, time=0.2, nbs=4)
+    with pytest.raises(KeyboardInterrupt, match="in epoch 1 after step 1"):
+        run(settings, stop)
+    signal.signal(signal.SIGINT, before)
+    steps = []
+    result = run(TrainSettings(resume=str(tmp_path / "run")), lambda event: steps.append(type(event)))
+    assert result.epochs == 1
+    assert result.metrics is not None
+    assert StepEvent not in steps
 
 
 def test_epochs_are_told_with_their_figures(tmp_path):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pose_cli.commands.demo import DemoSettings
 
 STEPS = 7
-EPOCH_IMAGES = 200  # of the fine-tuning: short epochs, as the time is kept to whole ones
+EPOCH_IMAGES = 200  # of the fine-tuning: short epochs, for the schedule is fitted to the time after each
 PICTURES = 12  # of the sheet of predictions, in rows of four
 
 

@@ -52,25 +52,29 @@ class EpochLearner:
         progress: Progress,
         *,
         mix: bool,
+        out_of_time: Callable[[], bool],
         on_step: Callable[[StepEvent], None],
         on_batch: BatchSeen | None = None,
     ) -> dict[str, float]:
-        """Learn the rest of an epoch.
+        """Learn the rest of an epoch, or what there is time for; never less than a step of the optimizer.
 
         Args:
             progress: moved on with every batch.
             mix: whether images are mixed with others.
+            out_of_time: asked after each step of the optimizer, in all processes at once.
             on_step: told of every batch.
             on_batch: shown every batch, with its number from 1, after it was learnt.
 
         Returns:
-            Mean losses of the whole epoch by name.
+            Mean losses of the epoch by name.
 
         Raises:
             NotFiniteError: a loss or a gradient is no number.
             StoppedError: the end was asked for; progress says where.
         """
-        batches = self._batches(progress.epoch, progress.step, mix)
+        # A run that was stopped while it validated what it had time for has learnt all of it.
+        done = progress.step > 0 and not progress.waiting and out_of_time()
+        batches: Iterable[Batch] = () if done else self._batches(progress.epoch, progress.step, mix)
         self.learner.begin_epoch()
         names = self.learner.loss_names
         sums = torch.tensor(progress.sums or [0.0] * len(names))
@@ -85,7 +89,9 @@ class EpochLearner:
                 on_batch(progress.step, batch)
             if self.engine.any(self.interrupts.asked):
                 raise StoppedError
-        return dict(zip(names, (sums / len(self.order)).tolist(), strict=True))
+            if not progress.waiting and out_of_time():
+                break
+        return dict(zip(names, (sums / progress.step).tolist(), strict=True))
 
     def load_ahead(self, epoch: int, *, mix: bool) -> None:
         """Have the loader begin an epoch before it is learnt, while something else goes on."""

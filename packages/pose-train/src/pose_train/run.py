@@ -126,6 +126,8 @@ class Run:
         self._began = time.perf_counter()
         self.validated = None  # all that was found is large
         losses = self._learn_epoch()
+        if self._out_of_time():
+            self._end_here()
         self._load_ahead()
         if self.data.held_out is not None:
             self.validated = self._validate(as_kept(self.learner.average.net))
@@ -177,7 +179,11 @@ class Run:
             drawn = self.settings.plots and self.progress.epoch == 0 and self.engine.writes
             try:
                 return self.epochs.learn(
-                    self.progress, mix=mix, on_step=self.listener, on_batch=self._draw_batch if drawn else None
+                    self.progress,
+                    mix=mix,
+                    out_of_time=self._out_of_time,
+                    on_step=self.listener,
+                    on_batch=self._draw_batch if drawn else None,
                 )
             except NotFiniteError as error:
                 self._recover(error)
@@ -256,6 +262,19 @@ class Run:
         per_epoch = self.progress.seconds / self.progress.epoch
         left = max(self.settings.time * 3600 - self.progress.seconds, 0.0)
         self.progress.epochs = round(self.engine.agreed(self.progress.epoch + round(left / per_epoch)))
+
+    def _out_of_time(self) -> bool:
+        """Whether the budget of time is used up: all processes go by the clock of the one that writes."""
+        if self.settings.time is None:
+            return False
+        spent = self.progress.seconds + time.perf_counter() - self._began
+        return bool(self.engine.agreed(spent >= self.settings.time * 3600))
+
+    def _end_here(self) -> None:
+        """Make this epoch the last one, wherever in it the time was used up."""
+        self.progress.epochs = self.progress.epoch + 1
+        where = f"epoch {self.progress.epochs} ends after step {self.progress.step} of {len(self.epochs.order)}"
+        self.say(f"{self.settings.time:g} hours are over: {where}")
 
     def _out_of_patience(self) -> bool:
         patience = self.settings.patience

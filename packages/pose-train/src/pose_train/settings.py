@@ -24,7 +24,9 @@ class TrainSettings:
         True, "checkpoint whose fitting weights a new network takes; False starts a checkpoint's network afresh"
     )
     epochs: int = _setting(100, "times through the training images", least=1)
-    time: float | None = _setting(None, "hours after which the run ends; the schedule is fitted to it", least=0)
+    time: float | None = _setting(
+        None, "hours of learning, looked at after each step; the schedule is fitted to them", least=0
+    )
     patience: int = _setting(100, "epochs without better fitness before the run ends; 0 never", least=0)
     batch: int = _setting(16, "images per step", least=1)
     imgsz: int = _setting(640, "side of the square input, pixels", least=32)
