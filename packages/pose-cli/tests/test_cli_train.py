@@ -86,6 +86,14 @@ def test_a_wrong_word_is_one_line_with_the_way_out(words: tuple[str, ...], messa
     assert message in outcome.err
 
 
+@pytest.mark.parametrize("command", ["train", "tune", "demo"])
+def test_a_seed_that_is_too_large_is_one_line(run, command: str) -> None:
+    outcome = run(command, "seed=99999999999999999999999")
+    assert outcome.status == 2
+    assert outcome.err.startswith(f"pose: {command}: seed must be from 0 to 4294967295; got ")
+    assert outcome.err.count("\n") == 1
+
+
 def test_of_several_processes_only_the_one_that_is_told_prints_the_table(run, monkeypatch, tmp_path) -> None:
     import pose_train
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pose_train
 import pytest
 from pose_data import SettingsError, make_settings
-from pose_train import REFUSED_SETTINGS, TrainSettings, make_train_settings
+from pose_train import REFUSED_SETTINGS, OverfitSettings, TrainSettings, make_train_settings
 from pose_train.engine import make_engine
 
 # Names and defaults of other trainers' arguments for training and validation; None where theirs is "nothing given".
@@ -143,6 +143,13 @@ def test_words_of_any_allowed_kind_become_settings():
 def test_words_beside_resume_are_refused_by_their_names():
     with pytest.raises(SettingsError, match="with resume a run goes on with its own settings; got epochs, lr0 as well"):
         make_train_settings({"resume": "runs/train", "epochs": 4, "lr0": 0.1}, source="train")
+
+
+@pytest.mark.parametrize("kind", [TrainSettings, OverfitSettings])
+def test_a_seed_of_more_than_32_bits_is_refused(kind):
+    assert make_settings(kind, {"seed": 2**32 - 1}, source="words").seed == 4294967295
+    with pytest.raises(SettingsError, match="words: seed must be from 0 to 4294967295; got 4294967296"):
+        make_settings(kind, {"seed": 2**32}, source="words")
 
 
 def test_freeze_may_be_a_number_of_layers():

@@ -52,6 +52,12 @@ def test_the_default_space_holds_values_that_the_settings_can_have():
         assert over.high <= metadata.get("max", 1e9)
 
 
+def test_a_search_with_the_largest_seed_has_more_than_one_trial(tmp_path):
+    pytest.importorskip("optuna")
+    found = search(settings_in(tmp_path, seed=2**32 - 1), TuneSettings(trials=2, space=("scale",)))
+    assert found.complete == 2
+
+
 def test_settings_are_chosen_by_name():
     assert make_space(("scale",)) == {"scale": DEFAULT_SPACE["scale"]}
 

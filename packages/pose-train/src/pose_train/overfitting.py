@@ -16,7 +16,7 @@ from pose_nn import TorchRuntime, load_checkpoint
 
 from pose_train.events import EpochEvent, Listener, StartEvent, TrainEvent
 from pose_train.pictures import write_validation_picture
-from pose_train.settings import TrainSettings
+from pose_train.settings import MOST_SEED, TrainSettings
 from pose_train.training import train
 from pose_train.validation import validate
 
@@ -36,7 +36,7 @@ class OverfitSettings:
     imgsz: int = setting(320, "side of the square input, pixels", least=32)
     device: str = setting("", "cpu, cuda, mps; empty takes the fastest there is")
     project: str = setting("runs/overfit", "folder of the run, numbered when it is taken")
-    seed: int = setting(0, "of the weights and the order", least=0)
+    seed: int = setting(0, "of the weights and the order", least=0, most=MOST_SEED)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pose_data import setting as _setting
 OPTIMIZERS = ("auto", "SGD", "Adam", "Adamax", "AdamW", "NAdam", "RAdam", "RMSProp", "Muon")
 ALIGNMENTS = ("iou", "oks")
 OCCLUDED = ("visible", "ignored", "own")
-LARGEST_SEED = 2**64 - 1  # that torch takes
+MOST_SEED = 2**32 - 1  # 32 bits: all that the generator of a search takes
 CACHES = (False, True, "", "ram", "disk")
 
 
@@ -42,7 +42,7 @@ class TrainSettings:
     exist_ok: bool = _setting(False, "take a run folder that is there, and remove what its run wrote")
     resume: bool | str = _setting(False, "run folder, or a checkpoint in it, to go on with; True means that of model")
     optimizer: str = _setting("auto", "optimizer", choices=OPTIMIZERS, meant={"MuSGD": "Muon"})
-    seed: int = _setting(0, "of weights, order and augmentation", least=0, most=LARGEST_SEED)
+    seed: int = _setting(0, "of weights, order and augmentation", least=0, most=MOST_SEED)
     deterministic: bool = _setting(True, "take only algorithms that repeat to the bit")
     cos_lr: bool = _setting(False, "cosine in place of linear learning rate")
     close_mosaic: int = _setting(10, "last epochs without mosaic and mixup", least=0)

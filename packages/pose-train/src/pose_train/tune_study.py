@@ -23,7 +23,7 @@ from pose_data import Samples, SettingsError, atomic_path
 
 from pose_train.events import EpochEvent, MessageEvent, TrainEvent
 from pose_train.failures import TrainingError
-from pose_train.settings import TrainSettings
+from pose_train.settings import MOST_SEED, TrainSettings
 from pose_train.training import check_training, train
 from pose_train.tune_pictures import write_study_picture
 from pose_train.tune_space import Search as SearchOver
@@ -34,7 +34,6 @@ STUDY = "pose"  # the name of the one study in a file
 STUDY_FILE = "study.db"
 WAIT_FOR_LOCK = 120  # seconds that a process waits while another one writes into the file
 HEARTBEAT = 30  # seconds after which a process says that it is still there; a trial without is given up after twice
-SAMPLER_SEEDS = 2**32  # seeds that NumPy's generator, which Optuna draws with, tells apart
 FAILURES_IN_A_ROW = 5  # after which the next trial isn't worth its time either
 NO_RESULT_DEPENDS_ON = ("device", "workers", "cache", "plots", "tracker", "exist_ok", "save_period", "project")
 
@@ -104,7 +103,7 @@ class Search:
 
     def _run_trial(self, trial: Trial) -> float:
         # What is drawn depends on the seed, the trial and the results so far, so two processes never draw the same.
-        seed = (self.settings.seed + trial.number) % SAMPLER_SEEDS
+        seed = (self.settings.seed + trial.number) % (MOST_SEED + 1)
         self.study.sampler = TPESampler(n_startup_trials=self.how.startup, multivariate=False, seed=seed)
         changes = {key: _draw(trial, key, search) for key, search in self.space.items()}
         judge = _Judge(trial, self.how.prune, self.listener)

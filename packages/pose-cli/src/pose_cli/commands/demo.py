@@ -30,7 +30,7 @@ class DemoSettings:
     batch: int = setting(16, "images per step", least=1)
     workers: int = setting(8, "processes that load images, at most the number of cores; 0 for none", least=0)
     device: str = setting("", "cpu, cuda, mps; empty takes the fastest there is")
-    seed: int = setting(0, "of the drawn people and of the training", least=0)
+    seed: int = setting(0, "of the drawn people and of the training", least=0, most=2**32 - 1)
 
 
 def _run(settings: DemoSettings) -> int:
