@@ -23,7 +23,7 @@ _LEFTOVER = re.compile(r"\..+\.[0-9a-f]{12}(\.\w+)?")  # as atomic_path names wh
 _WRITTEN = (  # by a run, beside its settings; trackers see to what is theirs
     *("record.json", "results.csv", "times.csv", "results.png", "labels.png", "train_batch*.jpg", "validation.jpg"),
     *("pr_curves.png", "keypoint_errors.png", "weights/best.safetensors", "weights/last.safetensors"),
-    *("weights/epoch*.safetensors", "weights/resume.safetensors"),
+    *("weights/epoch*.safetensors", "weights/resume.safetensors", "bad_images.txt"),
 )
 METRIC_NAMES = ("ap", "ap50", "ap75", "ap_medium", "ap_large", "ar")
 
