@@ -4,6 +4,7 @@ import os
 import random
 import shlex
 import signal
+import socket
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pose_data import CheckpointError, DataError, PoseDataset, SettingsError, wr
 from pose_nn import load_checkpoint
 from pose_train import MessageEvent, StepEvent, TrainSettings, ValidationEvent, train
 from safetensors.torch import load_file
+from torch import distributed
 
 EPOCHS = 3
 # three batches make a step and four an epoch, so that gradients wait from one epoch to the next
@@ -156,6 +158,51 @@ def test_ctrl_c_ends_after_the_step_says_how_to_go_on_and_loses_nothing(
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     tiny(TrainSettings(resume=str(tmp_path / "run")))
     assert_same_run(whole, tmp_path / "run")
+
+
+def run_two(tiny, settings, on_event=None):
+    """Run in two processes that share the batches; return what each ended with."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    places = [{**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(2)]
+    processes = [tiny.in_own_process(settings, lambda p=p: os.environ.update(p), on_event) for p in places]
+    processes[0].join()
+    if processes[0].exitcode == -signal.SIGKILL:
+        processes[1].kill()  # as torchrun does
+    processes[1].join()
+    return [process.exitcode for process in processes]
+
+
+def signal_in_the_second_epoch(number):
+    """Send a signal to this process after the first step of the second epoch."""
+
+    def listen(event):
+        if isinstance(event, StepEvent) and (event.epoch, event.step) == (2, 1):
+            signal.raise_signal(number)
+
+    return listen
+
+
+@can_fork
+@pytest.mark.skipif(not distributed.is_available(), reason="this torch has no distributed engine")
+@pytest.mark.usefixtures("listening")
+def test_two_processes_killed_and_then_stopped_go_on_to_the_bits_of_two_that_were_not(tiny, tmp_path, assert_same_run):
+    changes = {"heatmap": 1.0, "likelihood": 1.0, "val": False}
+    settings, resumed = tiny.settings(tmp_path, **changes), TrainSettings(resume=str(tmp_path / "run"))
+    assert run_two(tiny, tiny.settings(tmp_path / "whole", **changes)) == [0, 0]
+
+    first, second = run_two(tiny, settings, signal_in_the_second_epoch(signal.SIGKILL))
+    assert first == -signal.SIGKILL
+    assert second != 0  # killed too, or it heard first that the other was gone
+    state = tiny.progress(tmp_path / "run")
+    assert (state["epoch"], state["step"], state["waiting"]) == (1, 0, 1)  # with gradients that wait
+    assert run_two(tiny, resumed, signal_in_the_second_epoch(signal.SIGINT)) == [1, 1]
+    state = tiny.progress(tmp_path / "run")
+    assert (state["epoch"], state["step"]) == (1, 1)
+    assert run_two(tiny, resumed) == [0, 0]
+    assert_same_run(tmp_path / "whole" / "run", tmp_path / "run")
 
 
 @pytest.mark.usefixtures("listening")
