@@ -26,6 +26,7 @@ def test_defaults_hold_where_neither_words_nor_recipe_say():
     defaults = {"model": "mine.safetensors", "epochs": 7}
     few = make_train_settings({"recipe": "few"}, source="train", defaults=defaults)
     assert (few.model, few.epochs) == ("mine.safetensors", read_recipe("few")["epochs"])
+    assert few.alignment == "oks"
     assert make_train_settings({"recipe": "published"}, source="train", defaults=defaults).model == "yolov8n-pose"
     assert make_train_settings({"epochs": 3}, source="train", defaults=defaults).epochs == 3
 
