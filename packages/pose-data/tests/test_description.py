@@ -174,7 +174,7 @@ def test_a_folder_with_one_yaml_is_that_yaml(read, tmp_path: Path):
         (BASE + "flip_idx: [1, 2, 0]\n", "flip_idx must be its own inverse"),
         (NAMED + "flip_idx: [0, 1, 2]\n", "'left_ear' has a side in its name but no mirror partner"),
         (BASE + "kpt_oks_sigmas: [0.1]\n", "sigmas must be 3 positive numbers; got 1"),
-        (BASE + "channels: 1\n", "channels must be one of 3"),
+        (BASE + "channels: 1\n", "channels must be 3; got 1"),
         (BASE + "validation: a\nval: b\n", "must name its validation images once"),
         (BASE + "skeleton: [[1, 2]]\n", "skeleton must be a mapping"),
         (BASE + "skeleton: {mirors: []}\n", "skeleton: no setting 'mirors'; did you mean 'mirror'?"),

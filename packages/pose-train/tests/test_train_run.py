@@ -147,7 +147,7 @@ def test_a_start_that_fails_holds_its_folder_meanwhile_and_takes_away_all_that_i
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
     (tmp_path / "new").touch()
-    with pytest.raises(SettingsError, match=r"project: the run folder '.*run' can't be made"):
+    with pytest.raises(SettingsError, match=r"project: the folder '.*run' can't be made \('.*new' is a file\)"):
         run(settings_in(tmp_path / "new"))
 
 

@@ -131,13 +131,18 @@ def wanted_place(settings: TrainSettings) -> Path:
     return Path(settings.project) / settings.name if settings.name else Path(settings.project)
 
 
-def check_place(folder: Path) -> None:
+def check_place(folder: Path, *, numbered: bool = False) -> None:
     """Check that a folder is there or can be made, without making it.
+
+    Args:
+        folder: the place.
+        numbered: whether another number is taken where something else has its name.
 
     Raises:
         SettingsError: a file is in its place or above it, or nobody may write there.
     """
-    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    candidates = folder.absolute().parents if numbered else (folder, *folder.absolute().parents)
+    nearest = next(path for path in candidates if path.exists())
     if not nearest.is_dir():
         raise _cannot_be_made(folder, f"'{nearest}' is a file")
     if not os.access(nearest, os.W_OK):

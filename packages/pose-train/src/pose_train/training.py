@@ -51,7 +51,7 @@ def train(
     earlier = find_run_folder(settings) if settings.resume else None
     settings = _as_begun(settings, earlier) if earlier else _with_whole_paths(settings)
     if earlier is None:
-        check_place(wanted_place(settings).parent)
+        check_place(wanted_place(settings), numbered=not settings.exist_ok)
     settings, data = _settled(settings, open_run_data(settings, train_samples, val_samples))
     with reproducible(settings), noted_interrupts() as interrupts:
         engine = make_engine(settings)
