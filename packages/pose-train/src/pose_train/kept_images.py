@@ -35,6 +35,11 @@ class KeptImages:
             self._kept[index] = self.samples[index]
         return self._kept[index]
 
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """Of the images that are kept, in the order in which they were first read."""
+        return tuple(self._kept)
+
     def targets(self, index: int) -> PoseTargets:
         """The labels of one image."""
         return self.samples.targets(index)

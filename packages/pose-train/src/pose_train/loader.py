@@ -12,10 +12,11 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pose_data import AugmentSettings, PoseError, PoseTargets, Sample, Samples, augment
+from pose_data import AugmentSettings, PoseError, PoseTargets, Samples, augment
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from pose_train.batches import Batch, make_batch, make_empty_batch
+from pose_train.kept_images import KeptImages
 
 Item = tuple[NDArray[np.uint8], PoseTargets, int]
 
@@ -68,28 +69,9 @@ class AugmentedImages(Dataset[Item | PoseError]):
 
     def sources(self, draw: Draw) -> tuple[int, ...]:
         """Find which images of the data set an augmented one is made of, itself first, by making it again."""
-        noted = _Noted(self.samples)
-        _ = replace(self, samples=noted)[draw]
-        return tuple(noted.read)
-
-
-class _Noted:
-    """A data set that notes which of its images are read, each once; implements Samples."""
-
-    def __init__(self, samples: Samples) -> None:
-        self.samples = samples
-        self.names, self.skeleton, self.keypoint_dims = samples.names, samples.skeleton, samples.keypoint_dims
-        self.read: dict[int, None] = {}
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __getitem__(self, index: int) -> Sample:
-        self.read[index] = None
-        return self.samples[index]
-
-    def targets(self, index: int) -> PoseTargets:
-        return self.samples.targets(index)
+        kept = KeptImages(self.samples)
+        _ = replace(self, samples=kept)[draw]
+        return kept.indices
 
 
 class EpochOrder(Sampler[list[Draw]]):
