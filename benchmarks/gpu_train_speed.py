@@ -61,7 +61,9 @@ class Bench:
         progress = Progress(epochs=100, epoch=turn)
         self.epochs.load_ahead(turn, mix=True)  # as a run does while it validates
         time.sleep(AHEAD)
-        return self._speed(lambda: self.epochs.learn(progress, mix=True, on_step=lambda _: None))
+        return self._speed(
+            lambda: self.epochs.learn(progress, mix=True, out_of_time=lambda: False, on_step=lambda _: None)
+        )
 
     def bare(self) -> float:
         """Images per second of the step, on one batch that is there."""

@@ -1,6 +1,7 @@
 """How fast training is, part by part, on drawn people of 640 px that are stored as JPEG.
 
 python benchmarks/train_speed.py loader OUTPUT        # augmented images per second and core, from files and from memory
+python benchmarks/train_speed.py choices OUTPUT       # what each choice about the loader brings
 python benchmarks/train_speed.py loop OUTPUT          # images per second of the training loop and of the bare step
 python benchmarks/train_speed.py validation OUTPUT --images 5000   # seconds of a validation and of the network alone
 python benchmarks/train_speed.py memory OUTPUT        # largest memory of a run with a batch of 16
@@ -19,28 +20,40 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import cv2
 import numpy as np
 import torch
 from pose_cli.models import shipped_weights
-from pose_data import COCO_PERSON, PoseDataset, open_dataset, read_data_settings, write_people
+from pose_data import COCO_PERSON, PoseDataset, PoseTargets, mosaic, open_dataset, read_data_settings, write_people
+from pose_data.datasets.augment import _Draw
+from pose_data.datasets.warp import Piece, render
 from pose_nn import TorchRuntime, build_network, load_checkpoint
-from pose_train import TrainSettings, ValidationEvent, make_train_settings, train, validate
+from pose_train import (
+    Batch,
+    TrainSettings,
+    ValidationEvent,
+    make_targets,
+    make_train_settings,
+    train,
+    validate,
+)
 from pose_train.data import keep_images, open_run_data
 from pose_train.engine import make_engine
 from pose_train.epochs import EpochLearner
 from pose_train.interrupts import Interrupts
 from pose_train.learner import Learner, make_learner
-from pose_train.loader import AugmentedImages, Draw, EpochOrder, make_loader
+from pose_train.loader import AugmentedImages, EpochOrder, make_loader
 from pose_train.resume import Progress
 
 SIZE, BATCH = 640, 16
 SMALL, STEPS = 192, 5  # of a step of each recipe
 TRAIN, VAL = 96, 96
+READ = 192  # images that a loader makes in a turn
 PART = 480  # images of a validation between two looks at the network's own time
 LABELLED = 100_000
 NETWORK = "yolov8n-pose"
@@ -76,16 +89,56 @@ def measure_loader(output: Path, turns: int) -> None:
         samples = keep_images(settings, open_run_data(settings, None, None).learnt, Interrupts())
         images = AugmentedImages(samples, size, settings.augmentation(), 0)
         for mix in (True, False):
-            speeds = [TRAIN / processor_seconds(lambda i=images, m=mix: read_all(i, m)) for _ in range(turns)]
+            speeds = [READ / processor_seconds(lambda i=images, m=mix: read_all(i, m)) for _ in range(turns)]
             kind = f"{'mosaic' if mix else 'one image'}, {size} px, {'from memory' if cache else 'from JPEG files'}"
             print(f"{kind:40} {statistics.median(speeds):6.0f} per second and core ({spread(speeds)})", flush=True)
 
-    settings = settings_for(output, imgsz=SIZE // 2)
-    whole = open_dataset(read_data_settings(settings.data), "train")  # not read any smaller than they are
-    images = AugmentedImages(whole, SIZE // 2, settings.augmentation(), 0)
-    speeds = [TRAIN / processor_seconds(lambda: read_all(images, True)) for _ in range(turns)]
-    kind = f"mosaic, {SIZE // 2} px, decoded whole"
-    print(f"{kind:40} {statistics.median(speeds):6.0f} per second and core ({spread(speeds)})", flush=True)
+
+def measure_choices(output: Path, turns: int) -> None:
+    """What each choice about the loader brings: mosaics from JPEG files without it, in turns with those with all."""
+    choices = {
+        "without: an image is decoded once for all mosaics of its group": patch(
+            "pose_train.loader.KeptImages", lambda kept: kept
+        ),
+        "without: a mosaic is drawn at once, without its canvas": patch.object(_Draw, "place", place_by_canvas),
+        "without: colours are changed in strips": patch("pose_data.datasets.augment._STRIP", SIZE),
+        "without: channels are moved as images are stacked": patch("pose_train.loader.make_batch", make_batch_by_torch),
+    }
+    for size in (SIZE, SIZE // 2):
+        settings = settings_for(output, imgsz=size)
+        samples = open_run_data(settings, None, None).learnt
+        whole = open_dataset(read_data_settings(settings.data), "train")  # not read any smaller than they are
+        images, unshrunk = (AugmentedImages(s, size, settings.augmentation(), 0) for s in (samples, whole))
+        took: dict[str, list[float]] = {}
+        for _ in range(turns):
+            took.setdefault("with all of them", []).append(processor_seconds(lambda i=images: read_all(i, True)))
+            for name, without in choices.items():
+                with without:
+                    took.setdefault(name, []).append(processor_seconds(lambda i=images: read_all(i, True)))
+            if size < SIZE:
+                without = processor_seconds(lambda i=unshrunk: read_all(i, True))
+                took.setdefault("without: JPEG is decoded at the scale that is needed", []).append(without)
+        for name, times in took.items():
+            ratios = [time / best for time, best in zip(times, took["with all of them"], strict=True)]
+            each = 1000 * statistics.median(times) / READ
+            print(
+                f"{size} px, without: {name:55} {each:6.2f} ms an image, x {statistics.median(ratios):.2f}", flush=True
+            )
+
+
+def place_by_canvas(draw: _Draw, index: int, *, use_mosaic: bool) -> tuple[np.ndarray, PoseTargets]:
+    """Draw a mosaic whole, and then through its matrix."""
+    assert use_mosaic
+    samples = [draw._read(i) for i in (index, *draw.partners(3))]
+    canvas, targets = mosaic(samples, draw.size, generator=draw.generator)
+    side = 2 * draw.size
+    return render([Piece(canvas, targets, draw._matrix((side, side)), (0, 0, side, side))], draw.size)
+
+
+def make_batch_by_torch(items: Sequence[tuple[np.ndarray, PoseTargets]]) -> Batch:
+    """Stack images, and then move their channels."""
+    images = torch.from_numpy(np.stack([image for image, _ in items])).permute(0, 3, 1, 2).contiguous()
+    return Batch(images, make_targets([targets for _, targets in items]))
 
 
 def measure_recipes(output: Path, turns: int) -> None:
@@ -112,9 +165,11 @@ def measure_recipes(output: Path, turns: int) -> None:
 
 
 def read_all(images: AugmentedImages, mix: bool) -> None:
-    """Make every training image once."""
-    for index in range(TRAIN):
-        images[Draw(0, index, mix)]
+    """Make an epoch of batches in this process."""
+    order = EpochOrder(len(images.samples), batch=BATCH, per_epoch=READ, seed=0)
+    order.mix = mix
+    for _ in make_loader(images, order, workers=0, pin_memory=False):
+        pass
 
 
 def measure_loop(output: Path, turns: int) -> None:
@@ -133,7 +188,7 @@ def measure_loop(output: Path, turns: int) -> None:
         loops, bares = [], []
         for turn in range(turns + 1):  # the first warms up
             progress = Progress(epochs=turns + 1, epoch=turn)
-            loop = seconds(lambda: epochs.learn(progress, mix=True, on_step=lambda _: None))  # noqa: B023
+            loop = seconds(lambda: epochs.learn(progress, mix=True, out_of_time=lambda: False, on_step=lambda _: None))  # noqa: B023
             bare = seconds(lambda: learn_resident(learner, batch, len(order)))  # noqa: B023
             if turn:
                 loops.append(TRAIN / loop)
@@ -241,6 +296,7 @@ def spread(values: list[float]) -> str:
 
 JOBS = {
     "loader": measure_loader,
+    "choices": measure_choices,
     "loop": measure_loop,
     "memory": measure_memory,
     "index": measure_index,

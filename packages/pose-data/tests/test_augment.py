@@ -257,7 +257,7 @@ def test_a_mosaic_drawn_at_once_is_the_canvas_drawn_through_the_matrix(settings)
     )
     twin = np.random.default_rng(5)
     twin.random()  # whether to make a mosaic
-    samples = [(smooth[i], box) for i in (0, *(1 + int(twin.integers(3)) for _ in range(3)))]
+    samples = [(smooth[i], box) for i in (0, *(1 + int(place) for place in twin.choice(3, 3, replace=False)))]
     canvas, canvas_targets = mosaic(samples, 96, generator=twin)
     options = {name: getattr(settings, name) for name in STILL}
     expected, expected_targets = affine(canvas, canvas_targets, size=96, generator=twin, **options)
@@ -394,6 +394,14 @@ def test_a_mosaic_begins_with_the_image_asked_for():
     data = _memory(9)
     augment(7, data, size=64, settings=AugmentSettings(), generator=np.random.default_rng(0), partners=[3])
     assert data.read == [7, 3, 3, 3]
+
+
+def test_the_others_of_a_mosaic_are_each_another_where_there_are_enough():
+    for seed in range(20):
+        data = _memory(9)
+        settings, generator = AugmentSettings(), np.random.default_rng(seed)
+        augment(7, data, size=64, settings=settings, generator=generator, partners=[1, 3, 4])
+        assert sorted(data.read) == [1, 3, 4, 7]
 
 
 def test_a_plain_image_fills_the_square_with_its_longest_side():

@@ -183,7 +183,7 @@ def test_a_resized_batch_takes_its_people_along():
         areas=np.array([256], np.float32),
         crowd=np.zeros(1, np.bool_),
     )
-    batch = resize_batch(make_batch([(np.full((64, 64, 3), 7, np.uint8), people, 0)]), 96)
+    batch = resize_batch(make_batch([(np.full((64, 64, 3), 7, np.uint8), people)]), 96)
     assert batch.images.shape == (1, 3, 96, 96)
     assert (batch.images == 7).all()
     assert batch.targets.boxes.tolist() == [[12, 24, 36, 48]]

@@ -1,4 +1,4 @@
-"""Schedule, warm-up, averaging, optimizer groups and order, each against numbers worked out by hand."""
+"""Schedule, warm-up, averaging, optimizer groups, each against numbers worked out by hand."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,6 @@ import torch
 from pose_data import PoseTargets
 from pose_train import TrainSettings, complete_iou, make_targets
 from pose_train.ema import WeightAverage
-from pose_train.loader import EpochOrder
 from pose_train.optimizer import OptimizerPlan, make_optimizer, plan_optimizer
 from pose_train.schedule import WarmUp, learning_rate_factor
 from torch import nn
@@ -77,28 +76,6 @@ def test_average_takes_no_gradient_and_leaves_the_network_alone():
     average.update(net)
     assert not average.net.weight.requires_grad
     assert net.weight.requires_grad
-
-
-def test_an_epoch_shows_every_image_once():
-    order = EpochOrder(10, batch=4, per_epoch=10, seed=0)
-    batches = list(order)
-    assert [len(b) for b in batches] == [4, 4, 2]
-    assert sorted(draw.index for b in batches for draw in b) == list(range(10))
-
-
-def test_short_epochs_go_through_the_whole_set_before_they_repeat():
-    order = EpochOrder(6, batch=3, per_epoch=3, seed=0)
-    seen = []
-    for order.epoch in (0, 1):
-        seen += [draw.index for batch in order for draw in batch]
-    assert sorted(seen) == list(range(6))
-
-
-def test_order_depends_on_seed_and_epoch_alone():
-    first, second = EpochOrder(50, batch=50, per_epoch=50, seed=3), EpochOrder(50, batch=50, per_epoch=50, seed=3)
-    list(first)
-    first.epoch = second.epoch = 4
-    assert list(first) == list(second)
 
 
 def test_ciou_of_a_box_with_itself_is_one():

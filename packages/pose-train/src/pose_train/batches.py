@@ -37,6 +37,10 @@ class BatchTargets:
         """Copy the targets to a device."""
         return BatchTargets(*(getattr(self, name).to(device, non_blocking=True) for name in self.__annotations__))
 
+    def pin_memory(self) -> BatchTargets:
+        """Copy the targets to memory that a GPU reads while the processor goes on."""
+        return BatchTargets(*(getattr(self, name).pin_memory() for name in self.__annotations__))
+
     def scaled(self, factor: float) -> BatchTargets:
         """Move the targets along when their images are scaled."""
         return replace(self, boxes=self.boxes * factor, keypoints=self.keypoints * factor)
@@ -49,16 +53,18 @@ class Batch:
     Args:
         images: (B, 3, H, W) uint8 RGB.
         targets: in pixels of these images.
-        indices: B places in the data set, for messages.
     """
 
     images: Tensor
     targets: BatchTargets
-    indices: tuple[int, ...]
 
     def to(self, device: torch.device) -> Batch:
         """Copy images and targets to a device."""
-        return Batch(self.images.to(device, non_blocking=True), self.targets.to(device), self.indices)
+        return Batch(self.images.to(device, non_blocking=True), self.targets.to(device))
+
+    def pin_memory(self) -> Batch:
+        """Copy images and targets to memory that a GPU reads while the processor goes on; a DataLoader asks for it."""
+        return Batch(self.images.pin_memory(), self.targets.pin_memory())
 
 
 def make_targets(targets: Sequence[PoseTargets]) -> BatchTargets:
@@ -74,12 +80,14 @@ def make_targets(targets: Sequence[PoseTargets]) -> BatchTargets:
     )
 
 
-def make_batch(items: Sequence[tuple[NDArray[np.uint8], PoseTargets, int]]) -> Batch:
+def make_batch(items: Sequence[tuple[NDArray[np.uint8], PoseTargets]]) -> Batch:
     """Stack augmented images (H, W, 3) of one size and join their targets."""
-    images = torch.from_numpy(np.stack([image for image, _, _ in items])).permute(0, 3, 1, 2).contiguous()
-    return Batch(images, make_targets([t for _, t, _ in items]), tuple(index for _, _, index in items))
+    height, width = items[0][0].shape[:2]
+    images = np.empty((len(items), 3, height, width), np.uint8)
+    np.stack([image.transpose(2, 0, 1) for image, _ in items], out=images)  # half the time of torch's permute
+    return Batch(torch.from_numpy(images), make_targets([targets for _, targets in items]))
 
 
 def make_empty_batch(size: int, keypoints: int) -> Batch:
     """Make a batch without images, for a process that has none of a small last batch."""
-    return Batch(torch.zeros((0, 3, size, size), dtype=torch.uint8), make_targets([PoseTargets.empty(keypoints)]), ())
+    return Batch(torch.zeros((0, 3, size, size), dtype=torch.uint8), make_targets([PoseTargets.empty(keypoints)]))

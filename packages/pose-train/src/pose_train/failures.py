@@ -16,9 +16,8 @@ class NotFiniteError(Exception):
         what: such as "loss".
         value: infinite or not a number.
         step: of the epoch, from 1.
-        indices: places of the batch's images in the training set.
     """
 
-    def __init__(self, what: str, *, value: float, step: int, indices: tuple[int, ...]) -> None:
+    def __init__(self, what: str, *, value: float, step: int) -> None:
         super().__init__(f"the {what} is {value}")
-        self.step, self.indices = step, indices
+        self.step = step

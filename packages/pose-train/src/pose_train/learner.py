@@ -97,12 +97,12 @@ class Learner:
         total, items = self._losses(self._forward(batch.images), batch)
         items = self.engine.total(items).cpu()
         if not torch.isfinite(items).all():
-            raise NotFiniteError("loss", value=float(items.sum()), step=progress.step + 1, indices=batch.indices)
+            raise NotFiniteError("loss", value=float(items.sum()), step=progress.step + 1)
         self.engine.accelerator.backward(total)
         progress.steps += 1
         progress.waiting += 1
         if progress.waiting >= wanted:
-            self._step(batch, progress)
+            self._step(progress)
         progress.step += 1
         return items
 
@@ -139,11 +139,11 @@ class Learner:
         total = losses.total + heatmap * images * self.engine.world
         return total, torch.cat([losses.items, heatmap.detach()[None]])
 
-    def _step(self, batch: Batch, progress: Progress) -> None:
+    def _step(self, progress: Progress) -> None:
         norm = self.engine.accelerator.clip_grad_norm_(self.prepared.parameters(), GRADIENT_NORM)
         scaled = self.engine.accelerator.scaler is not None  # a scaler expects such gradients, and skips them
         if not scaled and not torch.isfinite(norm):
-            raise NotFiniteError("gradient", value=float(norm), step=progress.step + 1, indices=batch.indices)
+            raise NotFiniteError("gradient", value=float(norm), step=progress.step + 1)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.average.update(self.student.net)
@@ -177,7 +177,7 @@ def resize_batch(batch: Batch, side: int) -> Batch:
         return batch
     images = functional.interpolate(batch.images.float(), size=(side, side), mode="bilinear", align_corners=False)
     targets = batch.targets.scaled(side / before)
-    return Batch(images.round().clamp(0, 255).to(torch.uint8), targets, batch.indices)
+    return Batch(images.round().clamp(0, 255).to(torch.uint8), targets)
 
 
 def make_learner(

@@ -20,7 +20,7 @@ from pose_train.interrupts import Interrupts
 from pose_train.keeper import Keeper
 from pose_train.label_pictures import write_label_picture
 from pose_train.learner import LOWER_RATE, make_learner
-from pose_train.loader import AugmentedImages, Draw, EpochOrder, make_loader
+from pose_train.loader import AugmentedImages, EpochOrder, make_loader
 from pose_train.optimizer import ignored_settings
 from pose_train.outcome import TrainResult, fitness
 from pose_train.pictures import write_batch_picture, write_validation_picture
@@ -206,8 +206,7 @@ class Run:
 
     def _name_images(self, error: NotFiniteError) -> str:
         """Name the images of a batch, those that were mixed into them too; many are listed in a file."""
-        epoch = self.progress.epoch
-        draws = [Draw(epoch, index, self._mixes(epoch)) for index in error.indices]
+        draws = self.epochs.order.batch_of(error.step)
         mine = dict.fromkeys(source for draw in draws for source in self.images.sources(draw))
         parts = self.engine.gather(" ".join(map(str, mine)).encode())
         indices = dict.fromkeys(int(index) for part in parts for index in part.split())
@@ -350,4 +349,4 @@ def _make_order(settings: TrainSettings, samples: Samples, engine: Engine) -> tu
         rank=engine.rank,
         world=engine.world,
     )
-    return order, AugmentedImages(samples, settings.imgsz, settings.augmentation(), settings.seed, range(used))
+    return order, AugmentedImages(samples, settings.imgsz, settings.augmentation(), settings.seed)
