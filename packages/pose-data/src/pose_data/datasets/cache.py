@@ -52,14 +52,9 @@ def cached_index(cache_dir: Path | None, files: Sequence[str], *, form: str, bui
 
 def make_fingerprint(files: Sequence[str], form: str) -> str:
     """Sum up path, size and time of change of files in one short text."""
-    folders: dict[str, dict[str, tuple[int, int]]] = {}
-    digest = hashlib.blake2b(f"{_VERSION}\n{form}\n".encode(), digest_size=16)
-    for file in files:
-        folder, name = os.path.split(file)
-        if folder not in folders:
-            folders[folder] = _stats_in(folder)
-        digest.update(f"{file}\0{folders[folder].get(name)}\n".encode(errors="surrogateescape"))
-    return digest.hexdigest()
+    states = _States()
+    text = "\n".join([f"{_VERSION}\n{form}", *(f"{file}\0{states[file]}" for file in files)])
+    return hashlib.blake2b(text.encode(errors="surrogateescape"), digest_size=16).hexdigest()
 
 
 def write_index(file: Path, index: Index, *, fingerprint: str) -> None:
@@ -108,18 +103,32 @@ def read_index(file: Path, fingerprint: str) -> Index | None:
         return None
 
 
-def _stats_in(folder: str) -> dict[str, tuple[int, int]]:
-    """Size and time of change of every file in a folder: one walk is far cheaper than a question per file."""
+class _States(dict[str, str]):
+    """Size and time of change by path, of whole folders at once: a walk is far cheaper than a question per file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._walked: set[str] = set()
+
+    def __missing__(self, file: str) -> str:
+        folder, name = os.path.split(file)
+        if folder not in self._walked:
+            self._walked.add(folder)
+            self.update(_states_in(folder))
+        return self.get(os.path.join(folder, name), "none")  # noqa: PTH118 - as scandir joins them
+
+
+def _states_in(folder: str) -> dict[str, str]:
     try:
         with os.scandir(folder) as entries:
-            return {entry.name: _size_and_time(entry) for entry in entries}
+            return {entry.path: _state(entry) for entry in entries}
     except OSError:
         return {}
 
 
-def _size_and_time(entry: os.DirEntry[str]) -> tuple[int, int]:
+def _state(entry: os.DirEntry[str]) -> str:
     try:
         stat = entry.stat()
     except OSError:  # a link to nowhere
-        return (-1, -1)
-    return stat.st_size, stat.st_mtime_ns
+        return "unreachable"
+    return f"{stat.st_size} {stat.st_mtime_ns}"

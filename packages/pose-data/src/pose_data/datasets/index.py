@@ -93,8 +93,8 @@ def label_paths(images: Sequence[str]) -> list[str]:
     for image in images:
         parent, name = os.path.split(image)
         if parent not in folders:
-            folders[parent] = _label_folder(parent)
-        found.append(f"{folders[parent]}{os.sep}{os.path.splitext(name)[0]}.txt")  # noqa: PTH122 - a Path costs more
+            folders[parent] = _label_folder(parent) + os.sep
+        found.append(f"{folders[parent]}{name.rpartition('.')[0] or name}.txt")
     return found
 
 
