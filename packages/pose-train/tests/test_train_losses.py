@@ -72,6 +72,19 @@ def test_a_keypoint_one_sigma_scale_away_costs_what_the_formula_says():
     assert loss.item() == pytest.approx((1 - math.exp(-1)) / 2)
 
 
+@pytest.mark.parametrize(("smallest_side", "learnt"), [(0.0, False), (16.0, True)])
+def test_somebody_between_the_cells_is_learnt_when_small_boxes_are_enlarged(seeded_outputs, smallest_side, learnt):
+    person = BatchTargets(
+        image_index=torch.zeros(1, dtype=torch.int64),
+        labels=torch.zeros(1, dtype=torch.int64),
+        boxes=torch.tensor([[61.0, 61.0, 67.0, 67.0]]),  # the cells around have their centres at 60 and 68
+        keypoints=torch.full((1, 17, 2), 64.0),
+        visibility=torch.full((1, 17), 2, dtype=torch.uint8),
+    )
+    loss = PoseLoss(torch.from_numpy(COCO_PERSON.require_sigmas()), smallest_side=smallest_side)
+    assert (loss(seeded_outputs, person).positives > 0) == learnt
+
+
 def test_nobody_labelled_costs_nothing():
     loss = keypoint_loss(
         torch.ones(2, 3, 2), torch.zeros(2, 3, 2), torch.zeros(2, 3, dtype=torch.bool), torch.ones(2), torch.ones(3)

@@ -58,6 +58,7 @@ class TrainWords(TypedDict, total=False):
     likelihood: float
     heatmap: float
     alignment: str
+    smallest_side: float
     occluded: str
     hsv_h: float
     hsv_s: float

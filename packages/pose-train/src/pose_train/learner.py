@@ -263,6 +263,7 @@ def _make_loss(settings: TrainSettings, samples: Samples, engine: Engine) -> Pos
             likelihood=settings.likelihood,
         ),
         alignment=settings.alignment,
+        smallest_side=settings.smallest_side,
         occluded=settings.occluded,
         class_points=None if class_points is None else torch.from_numpy(class_points),
         total=engine.total,

@@ -57,6 +57,9 @@ class PoseLoss:
         alignment: what matches anchors with people: "iou" compares boxes alone, as the published recipe does; "oks"
             takes sqrt(CIoU * OKS), so that an anchor is good at a person when its keypoints are good too (as the
             assignment costs of RTMO, Lu et al., CVPR 2024, and PETR, Shi et al., CVPR 2022, hold OKS).
+        smallest_side: pixels of the input; a shorter side of a box counts as this long when cells are looked for whose
+            centre it holds, so that somebody between the cells is learnt too. Twice the finest stride, as YOLO26 has it
+            (its STAL), unless given; 0 takes boxes as they are.
         occluded: what a hidden keypoint (v = 1) is. "visible": the same as a visible one. "ignored": no loss
             looks at it. "own": its place is learnt, and its score should be 0.5.
         class_points: (C, K) bool, which class has which points: no loss looks at the others. None when every class has
@@ -72,6 +75,7 @@ class PoseLoss:
         keypoint_dims: int = 3,
         gains: Gains | None = None,
         alignment: str = "iou",
+        smallest_side: float = 16.0,
         occluded: str = "visible",
         class_points: Tensor | None = None,
         total: Callable[[Tensor], Tensor] = torch.Tensor.detach,
@@ -81,6 +85,7 @@ class PoseLoss:
         self.keypoint_dims = keypoint_dims
         self.gains = gains or Gains()
         self.by_keypoints = alignment == "oks"
+        self.smallest_side = smallest_side
         self.occluded = occluded
         self.class_points = class_points
         self.total, self.world = total, world
@@ -113,6 +118,7 @@ class PoseLoss:
             boxes,
             centres * strides,
             targets,
+            smallest_side=self.smallest_side,
             similarity=points.similarity if self.by_keypoints else None,
         )
         pose, kobj, counted = _keypoint_losses(points, found, known[found.target], self.occluded)

@@ -79,6 +79,9 @@ class TrainSettings:
     likelihood: float = _setting(0.0, "gain of the likelihood of points, by a branch that only training has", least=0)
     heatmap: float = _setting(0.0, "gain of a heatmap branch that only training has; 0 for none", least=0)
     alignment: str = _setting("oks", "what matches anchors with people: boxes alone, or OKS too", choices=ALIGNMENTS)
+    smallest_side: float = _setting(
+        16.0, "pixels that a side of a box counts as at least when cells that may learn it are looked for", least=0
+    )
     occluded: str = _setting("visible", "what a hidden keypoint (v = 1) is to the losses", choices=OCCLUDED)
     hsv_h: float = _setting(0.015, "largest shift of hue, as a share of the circle", least=0, most=1)
     hsv_s: float = _setting(0.7, "largest gain of saturation", least=0, most=1)
