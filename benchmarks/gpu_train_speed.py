@@ -25,7 +25,8 @@ from pose_train.engine import make_engine
 from pose_train.epochs import EpochLearner
 from pose_train.interrupts import Interrupts
 from pose_train.learner import Learner, make_learner
-from pose_train.loader import AugmentedImages, EpochOrder, make_loader
+from pose_train.loader import AugmentedImages, make_loader
+from pose_train.order import GROUP_IMAGES, EpochOrder
 from pose_train.resume import Progress
 
 PARTS = ("forward", "loss", "backward", "step")
@@ -102,7 +103,7 @@ def measure_parts(learner: Learner, batch: Batch, *, times: int) -> dict[str, fl
         laps.append(_lap(learner))
         learner.engine.accelerator.backward(total)
         laps.append(_lap(learner))
-        learner._step(batch, Progress(epochs=1))
+        learner._step(Progress(epochs=1))
         laps.append(_lap(learner))
         for part, start, end in zip(PARTS, laps, laps[1:], strict=False):
             spent[part].append(1000 * (end - start))
@@ -172,7 +173,7 @@ def main() -> None:
     parser.add_argument("--batches", nargs="+", type=int, default=[16, 64])
     parser.add_argument("--imgsz", type=int, default=640)
     parser.add_argument("--images", type=int, default=1024, help="drawn into memory")
-    parser.add_argument("--steps", type=int, default=40, help="of a turn")
+    parser.add_argument("--steps", type=int, default=40, help="of a turn, at least")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--device", default="")
@@ -196,7 +197,9 @@ def main() -> None:
 
 def measure(chosen: argparse.Namespace, network: str, batch: int, samples: Kept) -> None:
     """Measure one network and batch, and print it."""
-    bench = Bench(make_settings(chosen, batch), network, samples, per_epoch=chosen.steps * batch)
+    # Many groups for each worker: what is made ahead, while a run would validate, must not be all of an epoch.
+    per_epoch = max(chosen.steps * batch, 8 * max(chosen.workers, 1) * GROUP_IMAGES)
+    bench = Bench(make_settings(chosen, batch), network, samples, per_epoch=per_epoch)
     bench.bare()
     bench.loop(0)  # the first of each warms up
     loops, bares, loads = [], [], []

@@ -47,13 +47,14 @@ from pose_train.engine import make_engine
 from pose_train.epochs import EpochLearner
 from pose_train.interrupts import Interrupts
 from pose_train.learner import Learner, make_learner
-from pose_train.loader import AugmentedImages, EpochOrder, make_loader
+from pose_train.loader import AugmentedImages, make_loader
+from pose_train.order import EpochOrder
 from pose_train.resume import Progress
 
 SIZE, BATCH = 640, 16
 SMALL, STEPS = 192, 5  # of a step of each recipe
 TRAIN, VAL = 96, 96
-READ = 192  # images that a loader makes in a turn
+READ = 192  # images that a loader makes in a turn, three groups
 PART = 480  # images of a validation between two looks at the network's own time
 LABELLED = 100_000
 NETWORK = "yolov8n-pose"
@@ -67,25 +68,25 @@ open_dataset(read_data_settings(folder / "data.yaml"), "train", cache_dir=folder
 """
 
 
-def drawn(output: Path, val: int = VAL) -> Path:
+def drawn(output: Path, *, train: int = TRAIN, val: int = VAL) -> Path:
     """Draw the data set once; return its YAML."""
-    data = output / f"people-{val}" / "data.yaml"
+    data = output / f"people-{train}-{val}" / "data.yaml"
     if not data.is_file():
-        print(f"drawing {TRAIN + val} images of {SIZE} px", flush=True)
-        write_people(data.parent, train=TRAIN, val=val, size=SIZE)
+        print(f"drawing {train + val} images of {SIZE} px", flush=True)
+        write_people(data.parent, train=train, val=val, size=SIZE)
     return data
 
 
-def settings_for(output: Path, **changed: object) -> TrainSettings:
+def settings_for(output: Path, *, train: int = TRAIN, **changed: object) -> TrainSettings:
     """The defaults on the drawn images."""
-    chosen: dict[str, object] = {"data": str(drawn(output)), "project": str(output / "run"), "imgsz": SIZE}
+    chosen: dict[str, object] = {"data": str(drawn(output, train=train)), "project": str(output / "run"), "imgsz": SIZE}
     return TrainSettings(**(chosen | {"batch": BATCH, "plots": False, "close_mosaic": 0} | changed))  # type: ignore[arg-type]
 
 
 def measure_loader(output: Path, turns: int) -> None:
     """Augmented images per second of processor time, one process."""
     for cache, size in (("", SIZE), ("ram", SIZE), ("", SIZE // 2), ("ram", SIZE // 2)):
-        settings = settings_for(output, cache=cache, imgsz=size)
+        settings = settings_for(output, train=READ, cache=cache, imgsz=size)
         samples = keep_images(settings, open_run_data(settings, None, None).learnt, Interrupts())
         images = AugmentedImages(samples, size, settings.augmentation(), 0)
         for mix in (True, False):
@@ -97,39 +98,36 @@ def measure_loader(output: Path, turns: int) -> None:
 def measure_choices(output: Path, turns: int) -> None:
     """What each choice about the loader brings: mosaics from JPEG files without it, in turns with those with all."""
     choices = {
-        "without: an image is decoded once for all mosaics of its group": patch(
-            "pose_train.loader.KeptImages", lambda kept: kept
-        ),
-        "without: a mosaic is drawn at once, without its canvas": patch.object(_Draw, "place", place_by_canvas),
-        "without: colours are changed in strips": patch("pose_data.datasets.augment._STRIP", SIZE),
-        "without: channels are moved as images are stacked": patch("pose_train.loader.make_batch", make_batch_by_torch),
+        "images are decoded once per group": patch("pose_train.loader.KeptImages", lambda samples, longest: samples),
+        "mosaics are drawn at once": patch.object(_Draw, "place", place_by_canvas),
+        "colours are changed in strips": patch("pose_data.datasets.augment._STRIP", SIZE),
+        "channels are moved while stacking": patch("pose_train.loader.make_batch", make_batch_by_torch),
     }
     for size in (SIZE, SIZE // 2):
-        settings = settings_for(output, imgsz=size)
+        settings = settings_for(output, train=READ, imgsz=size)
         samples = open_run_data(settings, None, None).learnt
         whole = open_dataset(read_data_settings(settings.data), "train")  # not read any smaller than they are
         images, unshrunk = (AugmentedImages(s, size, settings.augmentation(), 0) for s in (samples, whole))
         took: dict[str, list[float]] = {}
         for _ in range(turns):
-            took.setdefault("with all of them", []).append(processor_seconds(lambda i=images: read_all(i, True)))
-            for name, without in choices.items():
-                with without:
+            took.setdefault("(with all of them)", []).append(processor_seconds(lambda i=images: read_all(i, True)))
+            for name, choice in choices.items():
+                with choice:
                     took.setdefault(name, []).append(processor_seconds(lambda i=images: read_all(i, True)))
             if size < SIZE:
-                without = processor_seconds(lambda i=unshrunk: read_all(i, True))
-                took.setdefault("without: JPEG is decoded at the scale that is needed", []).append(without)
+                in_full = processor_seconds(lambda i=unshrunk: read_all(i, True))
+                took.setdefault("JPEG is decoded no larger than needed", []).append(in_full)
+        print(f"{size} px, without this: milliseconds an image, and times what it is with all")
         for name, times in took.items():
-            ratios = [time / best for time, best in zip(times, took["with all of them"], strict=True)]
+            ratios = [time / best for time, best in zip(times, took["(with all of them)"], strict=True)]
             each = 1000 * statistics.median(times) / READ
-            print(
-                f"{size} px, without: {name:55} {each:6.2f} ms an image, x {statistics.median(ratios):.2f}", flush=True
-            )
+            print(f"  {name:40} {each:6.2f}  {statistics.median(ratios):.2f}", flush=True)
 
 
 def place_by_canvas(draw: _Draw, index: int, *, use_mosaic: bool) -> tuple[np.ndarray, PoseTargets]:
     """Draw a mosaic whole, and then through its matrix."""
     assert use_mosaic
-    samples = [draw._read(i) for i in (index, *draw.partners(3))]
+    samples = [draw._read(i) for i in (index, *draw.partners(index, 3))]
     canvas, targets = mosaic(samples, draw.size, generator=draw.generator)
     side = 2 * draw.size
     return render([Piece(canvas, targets, draw._matrix((side, side)), (0, 0, side, side))], draw.size)
@@ -211,7 +209,7 @@ def learn_resident(learner: Learner, batch: object, steps: int) -> None:
 
 def measure_validation(output: Path, turns: int, images: int) -> None:
     """A validation with the weights that come along, and in its pauses, for speed drifts, the network alone."""
-    samples = open_dataset(read_data_settings(drawn(output, images)), "val")
+    samples = open_dataset(read_data_settings(drawn(output, val=images)), "val")
     assert isinstance(samples, PoseDataset)
     checkpoint = load_checkpoint(shipped_weights())
     runtime = TorchRuntime(checkpoint.net, replace(checkpoint.card, imgsz=(SIZE, SIZE)))

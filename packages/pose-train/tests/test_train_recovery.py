@@ -11,7 +11,8 @@ import yaml
 from pose_data import AugmentSettings, DataError, DrawnPeople
 from pose_nn import load_checkpoint
 from pose_train import MessageEvent, TrainingError, train
-from pose_train.loader import AugmentedImages, Draw
+from pose_train.loader import AugmentedImages
+from pose_train.order import Draw
 from pose_train.run_folder import RunFolder
 from pose_train.training import _Job
 from safetensors.torch import load_file
@@ -86,7 +87,7 @@ def test_images_that_were_mixed_in_are_named_too_and_many_are_listed(tmp_path, t
 def test_sources_of_a_mosaic_are_the_images_that_it_is_made_of():
     people = DrawnPeople(40, size=64, seed=1)
     images = AugmentedImages(people, 64, AugmentSettings(mosaic=1.0), seed=0)
-    draw = Draw(epoch=2, index=5, mix=True, partners=(1, 3, 8, 20, 30))
+    draw = Draw(epoch=2, place=0, index=5, mix=True, partners=(1, 3, 8, 20, 30))
     sources = images.sources(draw)
     assert sources[0] == 5
     assert len(sources) == 4

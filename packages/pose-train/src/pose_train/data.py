@@ -93,7 +93,7 @@ def keep_images(settings: TrainSettings, samples: Samples, interrupts: Interrupt
         stored.fill(count_used(settings, samples), interrupts)
         return OneClass(stored) if isinstance(samples, OneClass) else stored
     if settings.cache in (True, "ram"):
-        kept = KeptImages(samples)
+        kept = KeptImages(samples, longest=settings.imgsz)
         kept.fill(count_used(settings, samples), interrupts)
         return kept
     return samples

@@ -12,7 +12,7 @@ from pose_train.engine import Engine
 from pose_train.events import StepEvent
 from pose_train.interrupts import Interrupts
 from pose_train.learner import Learner
-from pose_train.loader import EpochOrder
+from pose_train.order import EpochOrder
 from pose_train.resume import Progress
 
 BatchSeen = Callable[[int, Batch], None]

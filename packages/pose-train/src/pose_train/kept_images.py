@@ -1,14 +1,15 @@
-"""Decoded images that are kept for the next epoch, in memory or in files."""
+"""Decoded images that are kept for when they are needed again, in memory or in files."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from pose_data import PoseDataset, PoseTargets, Sample, Samples, SettingsError, atomic_path
+from pose_data import PoseDataset, PoseTargets, Sample, Samples, SettingsError, atomic_path, shrink
 
 from pose_train.interrupts import Interrupts
 
@@ -18,12 +19,15 @@ THREADS = 4  # decoding leaves the interpreter free
 class KeptImages:
     """A data set whose decoded images stay in memory once they were read; implements Samples.
 
-    Each worker process keeps its own copy of what it reads; `fill` reads everything first, so that forked
-    workers share it.
+    Each worker process keeps its own copy of what it reads; what `fill` reads before is shared by forked workers.
+
+    Args:
+        samples: the data set.
+        longest: pixels of the longer side; larger images are shrunk, as augmentation would do later.
     """
 
-    def __init__(self, samples: Samples) -> None:
-        self.samples = samples
+    def __init__(self, samples: Samples, *, longest: int | None = None) -> None:
+        self.samples, self.longest = samples, longest
         self.names, self.skeleton, self.keypoint_dims = samples.names, samples.skeleton, samples.keypoint_dims
         self._kept: dict[int, Sample] = {}
 
@@ -32,7 +36,7 @@ class KeptImages:
 
     def __getitem__(self, index: int) -> Sample:
         if index not in self._kept:
-            self._kept[index] = self.samples[index]
+            self._kept[index] = self._read(index)
         return self._kept[index]
 
     @property
@@ -41,12 +45,19 @@ class KeptImages:
         return tuple(self._kept)
 
     def targets(self, index: int) -> PoseTargets:
-        """The labels of one image."""
-        return self.samples.targets(index)
+        """The labels of one image, as they are kept."""
+        return self[index].targets
 
     def fill(self, count: int, interrupts: Interrupts) -> None:
         """Read the first images, unless the end is asked for."""
         _do_for_each(self.__getitem__, count, interrupts)
+
+    def _read(self, index: int) -> Sample:
+        sample = self.samples[index]
+        if self.longest is None:
+            return sample
+        image, targets = shrink(sample.image, sample.targets, self.longest)
+        return replace(sample, image=image, targets=targets)
 
 
 class StoredImages:

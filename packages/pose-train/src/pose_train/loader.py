@@ -18,31 +18,9 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from pose_train.batches import Batch, make_batch, make_empty_batch
 from pose_train.kept_images import KeptImages
-
-GROUP = 64  # images that are mixed with each other alone: a process decodes each of them once
-LANES = 4  # parts of a group that share no image, so that so many processes needn't decode what is another's
+from pose_train.order import Draw, EpochOrder, Group
 
 Item = tuple[NDArray[np.uint8], PoseTargets]
-
-
-@dataclass(frozen=True)
-class Draw:
-    """What an augmented image depends on besides the seed.
-
-    Args:
-        epoch: from 0.
-        index: of the image in the data set.
-        mix: whether others are mixed in.
-        partners: indices that the others are drawn from.
-    """
-
-    epoch: int
-    index: int
-    mix: bool
-    partners: tuple[int, ...]
-
-
-Group = list[list[Draw]]  # batches that are made together
 
 
 @dataclass(frozen=True)
@@ -72,7 +50,7 @@ class AugmentedImages:
                 self.samples,
                 size=self.size,
                 settings=self.settings,
-                generator=np.random.default_rng([self.seed, draw.epoch, draw.index]),
+                generator=np.random.default_rng([self.seed, draw.epoch, draw.place]),
                 use_mosaic=draw.mix,
                 partners=draw.partners,
             )
@@ -86,76 +64,35 @@ class AugmentedImages:
         return kept.indices
 
 
-class EpochOrder(Sampler[Group]):
-    """The batches of an epoch: a shuffle of the data set, continued from epoch to epoch.
+@dataclass(frozen=True)
+class _Tasks(Sampler[Group]):
+    """The groups of an order, cut into as many tasks as there are workers where an epoch has fewer groups.
 
-    They come in groups, whose images are mixed with each other alone: a mosaic of four costs one image to decode. For
-    the images are in random order, those of a group are as good as any. YOLOv8 does the like and mixes images with
-    those that it has read of late, which here would make them depend on the number of workers.
-
-    Set `epoch` (from 0), `mix` (whether mosaic and mixup are on) and `done` (batches of the epoch that were learnt
-    before) before each epoch.
-
-    Args:
-        count: images in the data set.
-        batch: images per batch; the last one of an epoch may be smaller.
-        per_epoch: images that make an epoch.
-        seed: of the run.
-        rank: this process; it gets every world-th image of each batch, from its rank on.
-        world: processes that share each batch.
+    What a batch is made of stays the same; an image may then be decoded by several workers.
     """
 
-    def __init__(self, count: int, *, batch: int, per_epoch: int, seed: int, rank: int = 0, world: int = 1) -> None:
-        self.count, self.batch, self.per_epoch, self.seed = count, batch, per_epoch, seed
-        self.rank, self.world = rank, world
-        self.together = max(GROUP // batch, 1)
-        self.epoch = 0
-        self.mix = True
-        self.done = 0
-
-    def __len__(self) -> int:
-        """Count the batches of a whole epoch."""
-        return math.ceil(self.per_epoch / self.batch)
+    order: EpochOrder
+    workers: int
 
     def __iter__(self) -> Iterator[Group]:
-        for first in range(self.done // self.together * self.together, len(self), self.together):
-            group = self._group(first)
-            yield [batch[self.rank :: self.world] for batch in group[max(self.done - first, 0) :]]
-
-    def batch_of(self, step: int) -> list[Draw]:
-        """Say what a batch of this epoch is made of, this process's part: the steps are counted from 1."""
-        first = (step - 1) // self.together * self.together
-        return self._group(first)[step - 1 - first][self.rank :: self.world]
-
-    def _group(self, first: int) -> Group:
-        """Draw the batches from the first on; at the end of an epoch, images of the next one are mixed in too."""
-        start = first * self.batch
-        begin = self.epoch * self.per_epoch + start
-        indices = tuple(self._index(begin + i) for i in range(self.together * self.batch))
-        draws = []
-        for place, index in enumerate(indices[: self.per_epoch - start]):
-            lane, own = indices[place % LANES :: LANES], place // LANES
-            draws.append(Draw(self.epoch, index, self.mix, lane[:own] + lane[own + 1 :]))
-        return [draws[i : i + self.batch] for i in range(0, len(draws), self.batch)]
-
-    def _index(self, position: int) -> int:
-        round_, place = divmod(position, self.count)
-        return int(self._shuffle(round_)[place])
-
-    def _shuffle(self, round_: int) -> NDArray[np.int64]:
-        if getattr(self, "_shuffled", (-1, None))[0] != round_:
-            self._shuffled = (round_, np.random.default_rng([self.seed, round_]).permutation(self.count))
-        return self._shuffled[1]
+        most = max(len(self.order) // max(self.workers, 1), 1)
+        for group in self.order:
+            size = math.ceil(len(group) / math.ceil(len(group) / most)) if group else 1
+            yield from (group[i : i + size] for i in range(0, len(group), size))
 
 
 @dataclass(frozen=True)
 class _Groups(Dataset[list[Batch | PoseError]]):
-    """The batches of a group, made of images that are each read once; one of no images, or the error of one, too."""
+    """The batches of a group, made of images that are each read once.
+
+    In place of a batch that can't be made stands the error of its image, and this process's part of a small last batch
+    may have no images.
+    """
 
     images: AugmentedImages
 
     def __getitem__(self, group: Group) -> list[Batch | PoseError]:
-        images = replace(self.images, samples=KeptImages(self.images.samples))
+        images = replace(self.images, samples=KeptImages(self.images.samples, longest=self.images.size))
         return [self._batch([images[draw] for draw in batch]) for batch in group]
 
     def _batch(self, items: Sequence[Item | PoseError]) -> Batch | PoseError:
@@ -187,11 +124,11 @@ def make_loader(images: AugmentedImages, order: EpochOrder, *, workers: int, pin
     loader = DataLoader(
         _Groups(images),
         batch_size=None,  # a group is made of batches already
-        sampler=order,
+        sampler=_Tasks(order, workers),
         num_workers=workers,
         pin_memory=pin_memory,
         persistent_workers=workers > 0,
-        prefetch_factor=(1 if order.together > 1 else 2) if workers else None,
+        prefetch_factor=(1 if order.batches_per_group > 1 else 2) if workers else None,
         worker_init_fn=_begin_worker,
     )
     return _Batches(loader)

@@ -20,8 +20,9 @@ from pose_train.interrupts import Interrupts
 from pose_train.keeper import Keeper
 from pose_train.label_pictures import write_label_picture
 from pose_train.learner import LOWER_RATE, make_learner
-from pose_train.loader import AugmentedImages, EpochOrder, make_loader
+from pose_train.loader import AugmentedImages, make_loader
 from pose_train.optimizer import ignored_settings
+from pose_train.order import EpochOrder
 from pose_train.outcome import TrainResult, fitness
 from pose_train.pictures import write_batch_picture, write_validation_picture
 from pose_train.record import write_record

@@ -101,7 +101,7 @@ def augment(
     draw = _Draw(samples, size, settings, generator, pool)
     image, targets = draw.place(index, use_mosaic=use_mosaic)
     if use_mosaic and generator.random() < settings.mixup:
-        other = draw.place(draw.partners(1)[0], use_mosaic=True)
+        other = draw.place(draw.partners(index, 1)[0], use_mosaic=True)
         image, targets = mixup((image, targets), other, generator=generator)
     image = hsv(image, hue=settings.hsv_h, saturation=settings.hsv_s, value=settings.hsv_v, generator=generator)
     if generator.random() < settings.flipud:
@@ -121,15 +121,16 @@ class _Draw:
     generator: np.random.Generator
     pool: Sequence[int]
 
-    def partners(self, count: int) -> list[int]:
-        """Draw others, each but once where there are enough."""
-        places = self.generator.choice(len(self.pool), count, replace=len(self.pool) < count)
-        return [self.pool[int(place)] for place in places]
+    def partners(self, index: int, count: int) -> list[int]:
+        """Draw others than an image, each but once where the pool has enough."""
+        places = self.generator.choice(len(self.pool), min(count + 1, len(self.pool)), replace=False)
+        others = [self.pool[int(place)] for place in places if self.pool[int(place)] != index] or [index]
+        return (others * count)[:count]
 
     def place(self, index: int, *, use_mosaic: bool) -> tuple[_Image, PoseTargets]:
         """Draw one image, or a mosaic that begins with it, through one random matrix."""
         if use_mosaic and self.generator.random() < self.settings.mosaic:
-            indices = [index, *self.partners(TILES - 1)]
+            indices = [index, *self.partners(index, TILES - 1)]
             pieces = mosaic_pieces([self._read(i) for i in indices], self.size, generator=self.generator)
             matrix = self._matrix((2 * self.size, 2 * self.size))
         else:

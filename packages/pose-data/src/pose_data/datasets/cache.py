@@ -39,7 +39,10 @@ def cached_index(cache_dir: Path | None, files: Sequence[str], *, form: str, bui
     if cache_dir is None:
         return build()
     fingerprint = make_fingerprint(files, form)
-    file = cache_dir / f"index-{hashlib.blake2b((files[0] + form).encode(), digest_size=8).hexdigest()}.npz"
+    file = (
+        cache_dir
+        / f"index-{hashlib.blake2b((files[0] + form).encode(errors='surrogateescape'), digest_size=8).hexdigest()}.npz"
+    )
     index = read_index(file, fingerprint)
     if index is None:
         index = build()
