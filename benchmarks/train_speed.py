@@ -90,7 +90,10 @@ def measure_loader(output: Path, turns: int) -> None:
         samples = keep_images(settings, open_run_data(settings, None, None).learnt, Interrupts())
         images = AugmentedImages(samples, size, settings.augmentation(), 0)
         for mix in (True, False):
-            speeds = [READ / processor_seconds(lambda i=images, m=mix: read_all(i, m)) for _ in range(turns)]
+            speeds = [
+                READ / processor_seconds(lambda i=images, m=mix, c=bool(cache): read_all(i, m, cached=c))
+                for _ in range(turns)
+            ]
             kind = f"{'mosaic' if mix else 'one image'}, {size} px, {'from memory' if cache else 'from JPEG files'}"
             print(f"{kind:40} {statistics.median(speeds):6.0f} per second and core ({spread(speeds)})", flush=True)
 
@@ -162,9 +165,9 @@ def measure_recipes(output: Path, turns: int) -> None:
         print(f"{name:20} {statistics.median(times):7.1f} ms a step ({spread(times)}), of published {ratio:.3f}")
 
 
-def read_all(images: AugmentedImages, mix: bool) -> None:
+def read_all(images: AugmentedImages, mix: bool, *, cached: bool = False) -> None:
     """Make an epoch of batches in this process."""
-    order = EpochOrder(len(images.samples), batch=BATCH, per_epoch=READ, seed=0)
+    order = EpochOrder(len(images.samples), batch=BATCH, per_epoch=READ, seed=0, cached=cached)
     order.mix = mix
     for _ in make_loader(images, order, workers=0, pin_memory=False):
         pass
@@ -177,7 +180,7 @@ def measure_loop(output: Path, turns: int) -> None:
         engine = make_engine(settings)
         samples = keep_images(settings, open_run_data(settings, None, None).learnt, Interrupts())
         images = AugmentedImages(samples, SIZE, settings.augmentation(), 0)
-        order = EpochOrder(TRAIN, batch=BATCH, per_epoch=TRAIN, seed=0)
+        order = EpochOrder(TRAIN, batch=BATCH, per_epoch=TRAIN, seed=0, cached=bool(cache))
         net = build_network(NETWORK)
         learner = make_learner(settings, net, samples, engine, batches=len(order), images=TRAIN)
         loader = make_loader(images, order, workers=settings.workers, pin_memory=False)

@@ -99,6 +99,17 @@ def test_an_epoch_that_goes_on_within_a_group_has_the_batches_that_were_left():
     assert [order.batch_of(step) for step in range(1, 11)] == whole
 
 
+def test_cached_images_are_mixed_with_any_other():
+    people = DrawnPeople(500, size=32, seed=0)
+    images = AugmentedImages(people, 32, AugmentSettings(mosaic=1.0), seed=0)
+    order = EpochOrder(500, batch=16, per_epoch=160, seed=0, cached=True)
+    draws = [draw for group in order for batch in group for draw in batch]
+    assert [len(group) for group in order] == [1] * 10
+    mixed = {index for draw in draws for index in images.sources(draw)[1:]}
+    assert len(mixed) > 250  # a group would have 160
+    assert all(len(set(images.sources(draw))) == 4 for draw in draws)
+
+
 @pytest.mark.parametrize("mix", [True, False])
 @pytest.mark.parametrize("batch", [1, 5, 16, 48, 64, 100])
 def test_batches_of_any_size_make_an_epoch(batch, mix):

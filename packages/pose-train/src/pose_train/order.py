@@ -23,14 +23,14 @@ class Draw:
         place: of the image in the epoch, from 0; an image that comes twice in an epoch is another each time.
         index: of the image in the data set.
         mix: whether others are mixed in.
-        partners: indices that the others are drawn from, each once and not its own.
+        partners: indices that the others are drawn from, each once.
     """
 
     epoch: int
     place: int
     index: int
     mix: bool
-    partners: tuple[int, ...]
+    partners: tuple[int, ...] | range
 
 
 Group = list[list[Draw]]  # batches that are made together
@@ -44,7 +44,8 @@ class EpochOrder(Sampler[Group]):
     mixes with images that were read of late, which would let the number of workers change what is learnt.) A group
     has four lanes, and what is mixed comes from one of them: then two processes that share each batch read nothing
     that is another's, nor do four whose batch they can share evenly. The last group of an epoch is mixed with images
-    of the next one as well. Without mixing, each batch is a group.
+    of the next one as well. Images that are cached needn't be decoded, and are mixed with any of the data set, as they
+    are in YOLOv8; then, and without mixing, each batch is a group.
 
     Set `epoch` (from 0), `mix` (whether mosaic and mixup are on) and `done` (batches of the epoch that were learnt
     before) before each epoch.
@@ -54,12 +55,23 @@ class EpochOrder(Sampler[Group]):
         batch: images per batch; the last one of an epoch may be smaller.
         per_epoch: images that make an epoch.
         seed: of the run.
+        cached: whether decoded images are at hand.
         rank: this process; it gets every world-th image of each batch, from its rank on.
         world: processes that share each batch.
     """
 
-    def __init__(self, count: int, *, batch: int, per_epoch: int, seed: int, rank: int = 0, world: int = 1) -> None:
-        self.count, self.batch, self.per_epoch, self.seed = count, batch, per_epoch, seed
+    def __init__(
+        self,
+        count: int,
+        *,
+        batch: int,
+        per_epoch: int,
+        seed: int,
+        cached: bool = False,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self.count, self.batch, self.per_epoch, self.seed, self.cached = count, batch, per_epoch, seed, cached
         self.rank, self.world = rank, world
         self.epoch = 0
         self.mix = True
@@ -79,7 +91,7 @@ class EpochOrder(Sampler[Group]):
     @property
     def batches_per_group(self) -> int:
         """How many batches are made together; the last group of an epoch may have fewer."""
-        return max(GROUP_IMAGES // self.batch, 1) if self.mix else 1
+        return max(GROUP_IMAGES // self.batch, 1) if self.mix and not self.cached else 1
 
     def batch_of(self, step: int) -> list[Draw]:
         """Say what this process's part of a batch of this epoch is made of; steps are counted from 1."""
@@ -94,13 +106,20 @@ class EpochOrder(Sampler[Group]):
         for i, index in enumerate(indices):
             lanes[self._lane(i)].append(index)
         draws = [
-            Draw(self.epoch, in_epoch + i, index, self.mix, _others(lanes[self._lane(i)], index) if self.mix else ())
+            Draw(self.epoch, in_epoch + i, index, self.mix, self._partners(lanes[self._lane(i)], index))
             for i, index in enumerate(indices[: self.per_epoch - in_epoch])
         ]
         return [draws[i : i + self.batch] for i in range(0, len(draws), self.batch)]
 
     def _lane(self, place_in_group: int) -> int:
         return place_in_group % self.batch % LANES
+
+    def _partners(self, lane: list[int], index: int) -> tuple[int, ...] | range:
+        if not self.mix:
+            return ()
+        if self.cached:
+            return range(self.count)
+        return tuple(dict.fromkeys(other for other in lane if other != index))
 
     def _index(self, place_in_run: int) -> int:
         round_, place = divmod(place_in_run, self.count)
@@ -110,7 +129,3 @@ class EpochOrder(Sampler[Group]):
         if getattr(self, "_shuffled", (-1, None))[0] != round_:
             self._shuffled = (round_, np.random.default_rng([self.seed, round_]).permutation(self.count))
         return self._shuffled[1]
-
-
-def _others(lane: list[int], index: int) -> tuple[int, ...]:
-    return tuple(dict.fromkeys(other for other in lane if other != index))

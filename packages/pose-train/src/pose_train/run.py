@@ -347,6 +347,7 @@ def _make_order(settings: TrainSettings, samples: Samples, engine: Engine) -> tu
         batch=settings.batch,
         per_epoch=settings.images_per_epoch or used,
         seed=settings.seed,
+        cached=bool(settings.cache),
         rank=engine.rank,
         world=engine.world,
     )
