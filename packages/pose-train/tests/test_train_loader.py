@@ -50,7 +50,7 @@ def test_order_depends_on_seed_and_epoch_alone():
     assert list(first) == list(second)
 
 
-def test_images_are_mixed_with_those_of_their_group_so_that_each_is_read_once(tmp_path):
+def test_images_are_mixed_with_those_of_their_group_so_that_each_is_read_once():
     people = CountedPeople(256, size=32)
     images = AugmentedImages(people, 32, AugmentSettings(mosaic=1.0), seed=0)
     order = EpochOrder(256, batch=16, per_epoch=256, seed=0)
@@ -58,7 +58,7 @@ def test_images_are_mixed_with_those_of_their_group_so_that_each_is_read_once(tm
     assert sorted(people.read) == list(range(256))
 
 
-@pytest.mark.parametrize(("world", "batch"), [(2, 16), (4, 16), (2, 6), (2, 15), (4, 6), (4, 18)])
+@pytest.mark.parametrize(("world", "batch"), [(2, 16), (4, 16), (2, 6), (2, 15)])
 def test_processes_do_not_read_what_is_mixed_into_the_images_of_others(world, batch):
     count = 8 * EpochOrder(1, batch=batch, per_epoch=1, seed=0).batches_per_group * batch
     read = []
@@ -69,10 +69,7 @@ def test_processes_do_not_read_what_is_mixed_into_the_images_of_others(world, ba
         for _ in make_loader(images, order, workers=0, pin_memory=False):
             pass
         read += people.read
-    if batch % world == 0 or world == 2:
-        assert sorted(read) == list(range(count))
-    else:  # lanes of four have no even part of such a batch
-        assert len(set(read)) == count
+    assert sorted(read) == list(range(count))
 
 
 @pytest.mark.parametrize("seed", range(10))

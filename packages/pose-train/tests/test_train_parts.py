@@ -1,4 +1,4 @@
-"""Schedule, warm-up, averaging, optimizer groups, each against numbers worked out by hand."""
+"""Schedule, warm-up, averaging and optimizer groups, each against numbers worked out by hand."""
 
 import numpy as np
 import pytest

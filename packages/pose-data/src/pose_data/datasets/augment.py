@@ -124,7 +124,8 @@ class _Draw:
     def partners(self, index: int, count: int) -> list[int]:
         """Draw others than an image, each but once where the pool has enough."""
         places = self.generator.choice(len(self.pool), min(count + 1, len(self.pool)), replace=False)
-        others = [self.pool[int(place)] for place in places if self.pool[int(place)] != index] or [index]
+        drawn = [self.pool[place] for place in places.tolist()]
+        others = [other for other in drawn if other != index] or [index]
         return (others * count)[:count]
 
     def place(self, index: int, *, use_mosaic: bool) -> tuple[_Image, PoseTargets]:
