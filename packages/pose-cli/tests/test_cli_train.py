@@ -109,19 +109,27 @@ def test_train_with_an_unknown_network_is_one_line(run, dataset, in_empty_folder
     assert "got 'yolov8q-pose.yaml'" in outcome.err.splitlines()[-1]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
-def test_ctrl_c_ends_with_the_command_that_goes_on_in_the_same_epoch(dataset, weights, in_empty_folder) -> None:
+@pytest.mark.skipif(os.name == "nt", reason="Windows has neither signal for one process")
+@pytest.mark.parametrize(
+    ("number", "send", "workers"),
+    [(signal.SIGINT, os.kill, 0), (signal.SIGTERM, getattr(os, "killpg", None), 1)],
+    ids=["ctrl-c", "scheduler-terminates-all-its-processes"],
+)
+def test_a_signal_ends_with_the_command_that_goes_on_in_the_same_epoch(
+    dataset, weights, in_empty_folder, number, send, workers
+) -> None:
     words = ["train", str(weights), str(dataset), "epochs=1000", *TINY[1:], "val=False", "plots=False"]
+    words.append(f"workers={workers}")
     # A process that was started in the background of a shell ignores SIGINT, and so would its children.
     listening = "import signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
     code = f"{listening}from pose_cli.main import main\nsys.exit(main({words}))"
-    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, start_new_session=True)
     watchdog = threading.Timer(120, process.kill)  # so that a run that can't be interrupted fails rather than hangs
     watchdog.start()
     assert process.stderr is not None
     with process.stderr as stderr:
         first = next(line for line in stderr if line.startswith("epoch 1/"))
-        process.send_signal(signal.SIGINT)
+        send(process.pid, number)
         rest = first + stderr.read()
     assert process.wait(timeout=60) == 130
     watchdog.cancel()

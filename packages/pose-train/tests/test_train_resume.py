@@ -121,15 +121,15 @@ def test_killed_ten_times_at_random_moments_a_run_goes_on_to_the_same_bits(tiny,
     assert_same_run(tmp_path / "whole" / "run", tmp_path / "run")
 
 
-def press_ctrl_c_at(kind, count):
-    """Send SIGINT to this process at the count-th event of a kind."""
+def signal_at(kind, count, number=signal.SIGINT):
+    """Send a signal to this process at the count-th event of a kind."""
     seen = []
 
     def listen(event):
         if isinstance(event, kind):
             seen.append(event)
             if len(seen) == count:
-                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(number)
 
     return listen
 
@@ -144,18 +144,23 @@ def listening():
 
 @pytest.mark.usefixtures("listening")
 @pytest.mark.parametrize(
-    ("kind", "count", "where"),
-    [(StepEvent, 5, "in epoch 2 after step 1"), (ValidationEvent, 3, "in epoch 2 after step 4")],
-    ids=["learning", "validating"],
+    ("kind", "count", "number", "where"),
+    [
+        (StepEvent, 5, signal.SIGINT, "in epoch 2 after step 1"),
+        (StepEvent, 6, signal.SIGTERM, "in epoch 2 after step 2"),
+        (ValidationEvent, 3, signal.SIGINT, "in epoch 2 after step 4"),
+    ],
+    ids=["learning", "learning-terminated", "validating"],
 )
-def test_ctrl_c_ends_after_the_step_says_how_to_go_on_and_loses_nothing(
-    tiny, whole, tmp_path, assert_same_run, kind, count, where
+def test_ctrl_c_or_sigterm_ends_after_the_step_says_how_to_go_on_and_loses_nothing(
+    tiny, whole, tmp_path, assert_same_run, kind, count, number, where
 ):
-    listen = press_ctrl_c_at(kind, count)
+    listen = signal_at(kind, count, number)
     with pytest.raises(KeyboardInterrupt) as stopped:
         tiny(settings_of(tiny, tmp_path), on_event=listen)
     assert str(stopped.value) == f"stopped {where}; go on with: pose train resume={(tmp_path / 'run').as_posix()}"
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     tiny(TrainSettings(resume=str(tmp_path / "run")))
     assert_same_run(whole, tmp_path / "run")
 
@@ -208,7 +213,7 @@ def test_two_processes_killed_and_then_stopped_go_on_to_the_bits_of_two_that_wer
 @pytest.mark.usefixtures("listening")
 def test_the_command_that_goes_on_is_one_for_a_shell_also_in_a_folder_with_a_space(tiny, tmp_path):
     with pytest.raises(KeyboardInterrupt) as stopped:
-        tiny(tiny.settings(tmp_path / "my runs"), on_event=press_ctrl_c_at(StepEvent, 1))
+        tiny(tiny.settings(tmp_path / "my runs"), on_event=signal_at(StepEvent, 1))
     words = shlex.split(str(stopped.value).partition("go on with: ")[2])
     assert words == ["pose", "train", f"resume={(tmp_path / 'my runs' / 'run').as_posix()}"]
 

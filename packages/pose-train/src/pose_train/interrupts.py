@@ -1,19 +1,25 @@
-"""Ctrl-C that waits for the end of a step."""
+"""Ctrl-C and SIGTERM that wait for the end of a step."""
 
 from __future__ import annotations
 
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
-SAME_PRESS = 1.0  # seconds in which a launcher may pass on what the terminal has sent already
+SAME_PRESS = 1.0  # seconds in which a launcher may pass on what the terminal or the scheduler has sent already
+# A terminal sends the first; `kill` and the schedulers of clusters, some time before they kill, the second. A run is
+# stopped by one of them where nobody has changed what it does.
+UNCHANGED: Mapping[signal.Signals, Callable[[int, FrameType | None], object] | signal.Handlers] = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGTERM: signal.SIG_DFL,
+}
 
 
 class Interrupts:
-    """Whether somebody has pressed Ctrl-C; a second time ends the run at once."""
+    """Whether somebody has pressed Ctrl-C or sent SIGTERM; a second time ends the run at once."""
 
     def __init__(self) -> None:
         self.asked = False
@@ -29,17 +35,17 @@ class Interrupts:
 
 @contextmanager
 def noted_interrupts() -> Iterator[Interrupts]:
-    """Note Ctrl-C rather than raise it, until the block ends.
+    """Note Ctrl-C and SIGTERM rather than act on them, until the block ends.
 
-    Only where Python's own handler is in place, in the main thread: whoever has set another one keeps it.
+    Only those that do what they do in any Python, in the main thread: whoever has set a handler keeps it.
     """
     interrupts = Interrupts()
     in_main = threading.current_thread() is threading.main_thread()
-    if not in_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield interrupts
-        return
-    signal.signal(signal.SIGINT, interrupts.note)
+    noted = [one for one, usual in UNCHANGED.items() if in_main and signal.getsignal(one) is usual]
+    for one in noted:
+        signal.signal(one, interrupts.note)
     try:
         yield interrupts
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for one in noted:
+            signal.signal(one, UNCHANGED[one])

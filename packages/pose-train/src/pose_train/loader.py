@@ -17,6 +17,7 @@ from pose_data import AugmentSettings, PoseError, PoseTargets, Samples, augment
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from pose_train.batches import Batch, make_batch, make_empty_batch
+from pose_train.interrupts import UNCHANGED
 from pose_train.kept_images import KeptImages
 from pose_train.order import Draw, EpochOrder, Group
 
@@ -140,6 +141,7 @@ def _cores() -> int:
 
 
 def _begin_worker(_worker: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all; the run itself says when it ends
+    for one in UNCHANGED:  # terminals and schedulers send them to all; the run itself says when it ends
+        signal.signal(one, signal.SIG_IGN)
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
