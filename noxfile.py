@@ -1,8 +1,8 @@
 """The sessions that check the house: `python3 start.py --list` names them.
 
 Heavy dependencies are installed once, into .venv; `quickstart`, `tests`, `docs`, `types` and `contracts` share it, and
-the `pose` command stays there. `alone` is the opposite: a bare environment per package, from its wheel; `extras` is
-that for each extra of pose-export.
+the `pose` command stays there. `alone` is the opposite: a bare environment per package, from its wheel, with all its
+tests, or after `tests` with those that are quick; `extras` is that for each extra of pose-export.
 """
 
 from __future__ import annotations
@@ -54,6 +54,10 @@ SPREADER = "pytest-xdist"
 SPREAD = ("-n", "auto", "--dist", "loadfile")
 SPREAD_ONE_FILE = ("-n", "auto")
 
+# Tests that take longer than these seconds are four fifths of the time; `alone` leaves out what `tests` noted here.
+SLOW = "3"
+SLOW_TESTS = ENVIRONMENT / "slow-tests.txt"
+
 NO_TESTS = 5  # what pytest ends with where there was none to run
 
 # Networks in tests are so small that on a busy machine torch's threads wait for each other far longer than they work.
@@ -75,7 +79,10 @@ def quickstart(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Every test of every package, all of them editable in .venv."""
     install_everything(session)
-    session.run(PYTHON, "-m", "pytest", *SPREAD, *session.posargs, external=True, env=ONE_THREAD)
+    SLOW_TESTS.unlink(missing_ok=True)
+    notes = ("-p", "passed_before", "--note", str(SLOW_TESTS), "--slower-than", SLOW)
+    environment = {**ONE_THREAD, "PYTHONPATH": str(ROOT / "tools")}
+    session.run(PYTHON, "-m", "pytest", *SPREAD, *notes, *session.posargs, external=True, env=environment)
 
 
 @nox.session(python=False)
@@ -160,8 +167,12 @@ def alone(session: nox.Session, package: Package) -> None:
     with tempfile.TemporaryDirectory(prefix=f"{package.name}-") as name, session.chdir(name):
         unpack_tests(package, Path(name))
         settings = ("-c", str(ROOT / "pyproject.toml"), "--rootdir", name, "-p", "no:cacheprovider", *SPREAD)
-        # A test that passed without an extra isn't run again with it: `tests` does that, with all of them.
-        only_new = ("-p", "passed_before", "--passed", str(Path(name, "passed.txt")))
+        # A test that passed without an extra isn't run again with it: `tests` does that, with all of them. Nor is a
+        # slow one, on the Python with which it passed there.
+        passed = Path(name, "passed.txt")
+        if session.python == THIS_PYTHON:
+            passed.write_text(slow_tests(package), encoding="utf-8")
+        only_new = ("-p", "passed_before", "--leave-out", str(passed), "--note", str(passed))
         for extras in steps:
             session.log(f"{package.name} with {', '.join(extras) or 'no extra'}")
             install_wheels(session, package, extras)
@@ -177,6 +188,13 @@ def alone(session: nox.Session, package: Package) -> None:
             session.run("python", "-m", "pytest", *settings, "tests", *session.posargs, env=ONE_THREAD)
     # What passed is of no more use, and these environments together would take ten gigabytes; what failed stays.
     shutil.rmtree(session.virtualenv.location)
+
+
+def slow_tests(package: Package) -> str:
+    """Names of a package's tests that took long in `tests` and passed, a line each; nothing where it wasn't run."""
+    names = SLOW_TESTS.read_text(encoding="utf-8").splitlines() if SLOW_TESTS.exists() else []
+    prefix = f"packages/{package.name}/"
+    return "".join(f"{name.removeprefix(prefix)}\n" for name in names if name.startswith(prefix))
 
 
 def extras_cases() -> list[object]:

@@ -1,7 +1,8 @@
-"""A plugin of pytest for a folder of tests that is run in larger and larger environments: what passed isn't run again.
+"""A plugin of pytest for tests that are run in several environments: what passed in one isn't run again in the next.
 
-Run pytest with `-p passed_before --passed FILE`: tests whose names are in the file are left out, and those that pass
-are added to it.
+Run pytest with `-p passed_before` and any of these: `--leave-out FILE` leaves out the tests whose names are in a file,
+where there is one; `--note FILE` adds the names of those that pass to it, with `--slower-than SECONDS` only of those
+that took longer.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Take the file."""
-    parser.addoption("--passed", type=Path, required=True, help="names of the tests that passed, a line each")
+    """Take the files."""
+    parser.addoption("--leave-out", type=Path, help="names of tests, a line each")
+    parser.addoption("--note", type=Path, help="the file to which names of tests that pass are added")
+    parser.addoption("--slower-than", type=float, default=0.0, help="seconds that a noted test takes at least")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -26,19 +29,22 @@ class _PassedBefore:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._file: Path = config.getoption("passed")
+        self._left_out: Path | None = config.getoption("leave_out")
+        self._noted: Path | None = config.getoption("note")
+        self._least: float = config.getoption("slower_than")
         self._passed: list[str] = []
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        before = set(self._file.read_text(encoding="utf-8").splitlines()) if self._file.exists() else set()
+        file = self._left_out
+        before = set(file.read_text(encoding="utf-8").splitlines()) if file and file.exists() else set()
         self._config.hook.pytest_deselected(items=[item for item in items if item.nodeid in before])
         items[:] = [item for item in items if item.nodeid not in before]
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.when == "call" and report.passed:
+        if report.when == "call" and report.passed and report.duration >= self._least:
             self._passed.append(report.nodeid)
 
     def pytest_sessionfinish(self) -> None:
-        if not hasattr(self._config, "workerinput"):
-            with self._file.open("a", encoding="utf-8", newline="\n") as file:
+        if self._noted and not hasattr(self._config, "workerinput"):
+            with self._noted.open("a", encoding="utf-8", newline="\n") as file:
                 file.writelines(f"{name}\n" for name in self._passed)
