@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from pose_cli import Pose
-from pose_data import CheckpointError, DataError, PoseError, SettingsError, read_image
+from pose_data import CheckpointError, DataError, PoseError, SettingsError, load_settings, read_image
+from pose_train import EpochEvent, TrainSettings
 
 
 def test_calling_it_gives_one_result_per_image(weights, photos) -> None:
@@ -48,10 +49,13 @@ def test_val_of_a_model_without_data_says_what_to_add(weights, tmp_path) -> None
 
 
 def test_training_makes_it_the_best_weights_of_the_run(dataset, weights, tmp_path) -> None:
-    model = Pose(weights)
+    model, events = Pose(weights), []
     result = model.train(
+        recipe="few",
+        on_event=events.append,
         data=str(dataset),
         epochs=1,
+        images_per_epoch=2,
         imgsz=64,
         batch=2,
         workers=0,
@@ -59,6 +63,8 @@ def test_training_makes_it_the_best_weights_of_the_run(dataset, weights, tmp_pat
         project=str(tmp_path / "run"),
         progress=False,
     )
+    assert [event.epoch for event in events if isinstance(event, EpochEvent)] == [1]
+    assert load_settings(TrainSettings, tmp_path / "run" / "settings.yaml").heatmap == 1
     assert model.model == str(result.best)
     assert model.card.data == str(dataset)
 

@@ -1,5 +1,7 @@
 """Order, groups and mixing of the training images, and how often each is read."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -188,6 +190,22 @@ def test_images_of_a_group_are_kept_no_larger_than_they_are_learnt():
     kept = KeptImages(DrawnPeople(2, size=128, seed=0), longest=32)
     assert kept[0].image.shape == (32, 32, 3)
     np.testing.assert_allclose(kept.targets(0).boxes, DrawnPeople(2, size=128, seed=0).targets(0).boxes / 4)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="what is changed here reaches no worker that isn't forked")
+def test_a_batch_that_finds_no_room_in_shared_memory_comes_through_a_pipe(monkeypatch):
+    def full(_batch):
+        raise RuntimeError("unable to allocate shared memory")
+
+    images = AugmentedImages(DrawnPeople(8, size=32, seed=0), 32, AugmentSettings(), seed=0)
+    order = EpochOrder(8, batch=4, per_epoch=8, seed=0)
+    expected = list(make_loader(images, order, workers=0, pin_memory=False))
+    monkeypatch.setattr(Batch, "share_memory", full)
+    found = list(make_loader(images, order, workers=1, pin_memory=False))
+    assert len(found) == 2
+    for one, other in zip(found, expected, strict=True):
+        assert not one.images.is_shared()
+        assert all(map(torch.equal, one.tensors(), other.tensors()))
 
 
 def test_batches_are_pinned_whole(monkeypatch):

@@ -182,11 +182,21 @@ class Pose:
         smoother = make_smoother(frames) if smooth else None
         return follow_people(predictor, frames, tracker=tracker, smoother=smoother)
 
-    def train(self, *, progress: bool = True, **words: Unpack[TrainWords]) -> TrainResult:
+    def train(
+        self,
+        *,
+        recipe: str | Path = "",
+        progress: bool = True,
+        on_event: Listener | None = None,
+        **words: Unpack[TrainWords],
+    ) -> TrainResult:
         """Learn from a data set; afterwards the object is the best weights of the run.
 
         Args:
+            recipe: settings that hold where no word says otherwise: a name such as "few", or a YAML file. The network
+                is this object's all the same.
             progress: show it on stderr.
+            on_event: called with every event of the run: messages, steps, epochs. Of several processes, by one.
             words: the settings of `pose train`, such as data="people.yaml", epochs=100, imgsz=640.
 
         Raises:
@@ -194,15 +204,17 @@ class Pose:
         """
         from pose_train import TrainSettings, make_train_settings, train
 
-        from pose_cli.progress import progress_shown
+        from pose_cli.progress import progress_shown, told_both
 
         asked = check_words(words, settings=TrainSettings, command="Pose.train")
-        own = {"model": self.model, "pretrained": self.weights, "device": self.device}
-        if asked.get("resume"):  # all else is as the run was begun
-            own = {"model": self.model}
-        settings = make_train_settings(asked, source="Pose.train", defaults=own)
-        with progress_shown() if progress else nullcontext() as listener:
-            result = train(settings, on_event=listener)
+        given: dict[str, object] = {**asked, "model": self.model, **({"recipe": str(recipe)} if recipe else {})}
+        defaults: dict[str, object] = {}
+        if not asked.get("resume"):  # with it, all else is as the run was begun
+            given["pretrained"] = self.weights
+            defaults["device"] = self.device
+        settings = make_train_settings(given, source="Pose.train", defaults=defaults)
+        with progress_shown() if progress else nullcontext() as shown:
+            result = train(settings, on_event=told_both(shown, on_event))
         self.model, self.weights, self._runtime = str(result.best), "", None
         return result
 

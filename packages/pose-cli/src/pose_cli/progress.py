@@ -28,6 +28,18 @@ def progress_shown(console: Console | None = None) -> Iterator[Listener]:
         yield _BarView(progress)
 
 
+def told_both(first: Listener | None, second: Listener | None) -> Listener | None:
+    """Make one listener of two, either of which may be missing."""
+    if first is None or second is None:
+        return first or second
+
+    def tell(event: TrainEvent) -> None:
+        first(event)
+        second(event)
+
+    return tell
+
+
 def duration(seconds: float) -> str:
     """Write a time as 0:42, 12:05 or 3:00:00."""
     minutes, rest = divmod(round(max(seconds, 0)), 60)

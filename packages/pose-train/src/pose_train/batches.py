@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -66,6 +67,19 @@ class Batch:
         """Copy images and targets to memory that a GPU reads while the processor goes on; a DataLoader asks for it."""
         return Batch(self.images.pin_memory(), self.targets.pin_memory())
 
+    def share_memory(self) -> None:
+        """Move images and targets to memory that another process reads without a copy.
+
+        Raises:
+            RuntimeError: there isn't enough of it. Some tensors may have been moved.
+        """
+        for tensor in self.tensors():
+            tensor.share_memory_()  # type: ignore[no-untyped-call]
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """The images, and the targets in the order of their fields."""
+        return (self.images, *(getattr(self.targets, name) for name in self.targets.__annotations__))
+
 
 def make_targets(targets: Sequence[PoseTargets]) -> BatchTargets:
     """Join the targets of the images of a batch; crowds, which are no single person, are left out."""
@@ -86,6 +100,12 @@ def make_batch(items: Sequence[tuple[NDArray[np.uint8], PoseTargets]]) -> Batch:
     images = np.empty((len(items), 3, height, width), np.uint8)
     np.stack([image.transpose(2, 0, 1) for image, _ in items], out=images)  # half the time of torch's permute
     return Batch(torch.from_numpy(images), make_targets([targets for _, targets in items]))
+
+
+def batch_of_arrays(arrays: Sequence[NDArray[Any]]) -> Batch:
+    """Make a batch again of the arrays of Batch.tensors."""
+    images, *targets = map(torch.from_numpy, arrays)
+    return Batch(images, BatchTargets(*targets))
 
 
 def make_empty_batch(size: int, keypoints: int) -> Batch:

@@ -8,20 +8,22 @@ import signal
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pose_data import AugmentSettings, PoseError, PoseTargets, Samples, augment
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
-from pose_train.batches import Batch, make_batch, make_empty_batch
+from pose_train.batches import Batch, batch_of_arrays, make_batch, make_empty_batch
 from pose_train.interrupts import UNCHANGED
 from pose_train.kept_images import KeptImages
 from pose_train.order import Draw, EpochOrder, Group
 
 Item = tuple[NDArray[np.uint8], PoseTargets]
+Made = Batch | tuple[NDArray[Any], ...] | PoseError  # what a worker sends: a batch may be its arrays
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class _Tasks(Sampler[Group]):
 
 
 @dataclass(frozen=True)
-class _Groups(Dataset[list[Batch | PoseError]]):
+class _Groups(Dataset[list[Made]]):
     """The batches of a group, made of images that are each read once.
 
     In place of a batch that can't be made stands the error of its image, and this process's part of a small last batch
@@ -92,9 +94,9 @@ class _Groups(Dataset[list[Batch | PoseError]]):
 
     images: AugmentedImages
 
-    def __getitem__(self, group: Group) -> list[Batch | PoseError]:
+    def __getitem__(self, group: Group) -> list[Made]:
         images = replace(self.images, samples=KeptImages(self.images.samples, longest=self.images.size))
-        return [self._batch([images[draw] for draw in batch]) for batch in group]
+        return [_shared(self._batch([images[draw] for draw in batch])) for batch in group]
 
     def _batch(self, items: Sequence[Item | PoseError]) -> Batch | PoseError:
         whole = [item for item in items if not isinstance(item, PoseError)]
@@ -103,20 +105,35 @@ class _Groups(Dataset[list[Batch | PoseError]]):
         return make_batch(whole) if whole else make_empty_batch(self.images.size, len(self.images.samples.skeleton))
 
 
+def _shared(made: Batch | PoseError) -> Made:
+    """Move a worker's batch to shared memory; where that is full, it goes through a pipe, which costs two copies.
+
+    Containers have 64 MB of it unless told otherwise, less than a group of large images. Left to the DataLoader, a
+    batch that finds no room there would be lost, and the run would wait for it for ever.
+    """
+    if get_worker_info() is None or isinstance(made, PoseError):
+        return made
+    try:
+        made.share_memory()
+    except RuntimeError:
+        return tuple(tensor.numpy() for tensor in made.tensors())
+    return made
+
+
 @dataclass(frozen=True)
 class _Batches:
     """The batches of a loader; workers begin when they are asked for, and the error of an image is raised here."""
 
-    loader: Iterable[list[Batch | PoseError]]
+    loader: Iterable[list[Made]]
 
     def __iter__(self) -> Iterator[Batch]:
-        return map(_raise_error, chain.from_iterable(iter(self.loader)))
+        return map(_received, chain.from_iterable(iter(self.loader)))
 
 
-def _raise_error(batch: Batch | PoseError) -> Batch:
-    if isinstance(batch, PoseError):
-        raise batch
-    return batch
+def _received(made: Made) -> Batch:
+    if isinstance(made, PoseError):
+        raise made
+    return made if isinstance(made, Batch) else batch_of_arrays(made)
 
 
 def make_loader(images: AugmentedImages, order: EpochOrder, *, workers: int, pin_memory: bool) -> Iterable[Batch]:
@@ -125,6 +142,7 @@ def make_loader(images: AugmentedImages, order: EpochOrder, *, workers: int, pin
     loader = DataLoader(
         _Groups(images),
         batch_size=None,  # a group is made of batches already
+        collate_fn=list,  # as it is: left to itself, torch makes tensors of arrays
         sampler=_Tasks(order, workers),
         num_workers=workers,
         pin_memory=pin_memory,
