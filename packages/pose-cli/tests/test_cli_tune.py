@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -17,9 +19,24 @@ def test_a_search_prints_each_trial_and_the_best(run, dataset, weights, in_empty
     assert outcome.status == 0, outcome.err
     assert "trial 1/2  complete  keypoint AP " in outcome.err
     assert "2 trials complete, 0 stopped early, 0 failed; best keypoint AP " in outcome.out
+    assert "train with the best settings: pose train recipe=runs/tune/best.yaml\n" in outcome.out
     assert sorted(path.name for path in Path("runs/tune").iterdir()) == [
         *("best.yaml", "study.db", "study.png", "trial0", "trial1")
     ]
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_study(run, dataset, weights, in_empty_folder, monkeypatch) -> None:
+    pytest.importorskip("optuna")
+
+    def fill(*_: object) -> None:
+        Path("runs/tune/study.db").touch()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("pose_train.tune_file._open_study", fill)
+    outcome = run("tune", weights, dataset, *TINY, "trials=1")
+    line = "runs/tune: the disk is full; free some space, and the same command goes on with the study"
+    assert (outcome.status, outcome.err) == (2, f"pose: {line}\n")
+    assert list(Path("runs/tune").iterdir()) == []
 
 
 def test_a_recipe_gives_what_no_word_says(run, dataset, weights, tmp_path, in_empty_folder) -> None:

@@ -98,6 +98,14 @@ def test_a_file_that_is_there_is_not_fetched(server, tmp_path):
     assert server.asked == []
 
 
+def test_a_file_that_is_there_with_another_digest_is_refused_and_left_alone(server, tmp_path):
+    (tmp_path / "a.zip").write_bytes(b"x" * len(CONTENT))
+    with pytest.raises(DataError, match=r"a\.zip: must have the SHA-256 digest .*; move it away"):
+        fetch_file(server.remote("a.zip"), tmp_path / "a.zip")
+    assert (tmp_path / "a.zip").read_bytes() == b"x" * len(CONTENT)
+    assert server.asked == []
+
+
 def test_a_file_of_another_size_is_refused_before_it_is_read(server, tmp_path):
     with pytest.raises(DataError, match=r"a\.zip: must be 10241 bytes; got 10240"):
         fetch_file(server.remote("a.zip", size=10241), tmp_path / "a.zip")

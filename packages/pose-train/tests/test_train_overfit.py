@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
-from pose_data import DrawnPeople, SettingsError
+from pose_data import DrawnPeople, PoseError, SettingsError
 from pose_nn import load_checkpoint
 from pose_train import LearntImage, OverfitResult, OverfitSettings, StartEvent, overfit, overfitting
 from pose_train.overfitting import LEARNT_OKS, choose_labelled, is_learnt
@@ -81,6 +82,22 @@ def test_the_run_ends_as_soon_as_all_is_learnt(tmp_path, monkeypatch):
     assert (result.learnt, result.steps) == (True, 10)
     assert str(result).startswith("learnt after 10 steps on 2 images")
     assert any(isinstance(event, StartEvent) for event in events)
+
+
+@pytest.mark.parametrize("name", ["resume", "last", "validation"])
+def test_a_check_on_a_full_disk_leaves_no_folder_and_promises_no_way_on(tmp_path, monkeypatch, name):
+    plain = Path.write_bytes
+
+    def write(path: Path, content: bytes) -> int:
+        if name in path.name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return plain(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", write)
+    settings = OverfitSettings(images=2, steps=10, imgsz=64, device="cpu", project=str(tmp_path / "run"))
+    with pytest.raises(PoseError, match=r"free some space, or name another place to write to$"):
+        overfit(settings, DrawnPeople(2, size=64))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_learnt_data_set_is_said_to_be_consistent_and_where_to_look():

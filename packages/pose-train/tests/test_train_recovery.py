@@ -50,6 +50,7 @@ def test_after_a_loss_that_is_no_number_a_run_goes_back_with_half_the_rate_and_s
     assert text.startswith("the loss is nan in epoch 2, at step 2, with the images ")
     assert text.count("(image ") == 4
     assert text.endswith("going back to epoch 1 with 0.5 of the learning rate (1 of 3)")
+    assert text in (result.run_folder / "messages.txt").read_text(encoding="utf-8")
     rates = [float(row.split(",")[-1]) for row in (result.run_folder / "results.csv").read_text().splitlines()[1:]]
     # AdamW at 0.002 falls along 1 - 0.99 e / 3; from epoch 2 on it is halved
     assert rates == pytest.approx([0.002, 0.002 * 0.67 / 2, 0.002 * 0.34 / 2])
@@ -134,6 +135,8 @@ def test_stand_in_out_of_memory_in_the_first_epoch_halves_the_batch_and_learns_w
     said = []
     halved = tiny(tiny.settings(tmp_path, batch=4, val=False, epochs=1), on_event=messages(said))
     assert "out of memory with a batch of 4: starting again with 2, which add up to 8 before a step" in said
+    kept = (halved.run_folder / "messages.txt").read_text(encoding="utf-8").splitlines()
+    assert [line.partition(" ")[2] for line in kept] == said
     assert yaml.safe_load((halved.run_folder / "settings.yaml").read_text())["batch"] == 2
     first, second = load_file(small.last), load_file(halved.last)
     assert all(torch.equal(first[name], second[name]) for name in first)

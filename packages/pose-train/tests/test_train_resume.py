@@ -1,8 +1,10 @@
 """The same run, whatever happens: killed anywhere and resumed, it ends with the same bits."""
 
+import json
 import os
 import random
 import shlex
+import shutil
 import signal
 import socket
 import time
@@ -10,9 +12,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from pose_data import CheckpointError, DataError, PoseDataset, SettingsError, write_people
+from pose_data import (
+    CheckpointError,
+    DataError,
+    PoseDataset,
+    SettingsError,
+    open_dataset,
+    read_data_settings,
+    write_people,
+)
 from pose_nn import load_checkpoint
 from pose_train import MessageEvent, StepEvent, TrainSettings, ValidationEvent, train
+from pose_train.record import fingerprint
 from safetensors.torch import load_file
 from torch import distributed
 
@@ -63,9 +74,10 @@ def die_at_write(number):
 
 @can_fork
 def test_killed_while_it_writes_any_kind_of_file_a_run_goes_on_to_the_same_bits(tiny, whole, tmp_path, assert_same_run):
-    # a new run writes settings, record and state; an epoch its two tables, last, perhaps best, and the state
+    # a new run writes settings, record and state, one that goes on its record; an epoch its two tables, last, perhaps
+    # best, and the state
     settings, resumed = settings_of(tiny, tmp_path), TrainSettings(resume=str(tmp_path / "run"))
-    for number in (2, 4, 7, 5):
+    for number in (2, 4, 1, 8, 6):
         process = tiny.in_own_process(settings, lambda number=number: die_at_write(number))
         process.join()
         assert process.exitcode == -signal.SIGKILL
@@ -336,6 +348,49 @@ def test_a_run_does_not_go_on_with_other_images_or_labels(run_of_files, split, c
     label.write_text("", encoding="utf-8")
     with pytest.raises(DataError, match=f"the {split} images must be those that the run began with; got {change}"):
         train(TrainSettings(resume=str(folder)))
+
+
+def test_a_run_goes_on_where_its_data_have_moved_and_its_settings_say_so(run_of_files, tmp_path):
+    data, folder = run_of_files
+    shutil.move(data.parent, tmp_path / "elsewhere")
+    with pytest.raises(SettingsError) as error:
+        train(TrainSettings(resume=str(folder)))
+    settings = folder / "settings.yaml"
+    assert f"got nothing at '{data}'" in str(error.value)
+    assert str(error.value).endswith(f"where they have moved, write their new place behind 'data:' in '{settings}'")
+    moved = tmp_path / "elsewhere" / "data.yaml"
+    settings.write_text(settings.read_text(encoding="utf-8").replace(str(data), str(moved)), encoding="utf-8")
+    moved.write_text(moved.read_text(encoding="utf-8").replace(str(data.parent), str(moved.parent)), encoding="utf-8")
+    assert train(TrainSettings(resume=str(folder))).epochs == 1
+    record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+    assert record["train"]["root"] == str(data.parent / "images" / "train")
+    assert record["resumed"][0]["data"] == str(moved)
+
+
+def test_a_run_whose_record_knows_whole_paths_goes_on_until_the_data_move(run_of_files, tmp_path):
+    data, folder = run_of_files
+    path = folder / "record.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    for split in ("train", "val"):
+        record[split] = fingerprint(open_dataset(read_data_settings(data), split), relative=False)
+        del record[split]["root"]
+    path.write_text(json.dumps(record), encoding="utf-8")
+    assert train(TrainSettings(resume=str(folder))).epochs == 1
+    next((data.parent / "images" / "train").iterdir()).rename(data.parent / "images" / "train" / "zzz.jpg")
+    labels = sorted((data.parent / "labels" / "train").iterdir())
+    labels[0].rename(labels[0].with_name("zzz.txt"))
+    with pytest.raises(DataError, match=r"the train images must be .* got files at other paths, or of other sizes"):
+        train(TrainSettings(resume=str(folder)))
+
+
+@pytest.mark.parametrize("name", ["record.json", "results.csv", "times.csv"])
+def test_a_run_with_a_damaged_file_does_not_go_on_and_is_as_it_was(tiny, tmp_path, name):
+    done = tiny(tiny.settings(tmp_path, epochs=1, val=False))
+    (done.run_folder / name).write_text("{", encoding="utf-8")
+    before = {path: path.read_bytes() for path in done.run_folder.rglob("*") if path.is_file()}
+    with pytest.raises(CheckpointError, match=rf"^.*{name}: must be the (record|table) that the run wrote[^\n]*$"):
+        tiny(TrainSettings(resume=str(done.run_folder)))
+    assert {path: path.read_bytes() for path in done.run_folder.rglob("*") if path.is_file()} == before
 
 
 def test_resume_of_a_folder_without_a_run_says_what_is_missing(tiny, tmp_path):

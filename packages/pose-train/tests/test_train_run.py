@@ -100,6 +100,84 @@ def test_a_full_disk_stops_the_run_and_what_was_written_before_goes_on(two_epoch
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+def fill_disk_at(monkeypatch, name):
+    """Let no file be written any more from the first on that is named so."""
+    full = []
+    plain = Path.write_bytes
+
+    def write(path, content):
+        full.extend([path] if name in path.name else [])
+        if full:
+            path.touch()
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return plain(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", write)
+    monkeypatch.setattr(Path, "write_text", lambda path, text, encoding: write(path, text.encode(encoding)))
+
+
+def test_a_disk_that_is_full_when_a_run_has_a_state_is_told_with_the_command_that_goes_on(tmp_path, monkeypatch):
+    fill_disk_at(monkeypatch, "last")
+    with pytest.raises(PoseError) as error:
+        run(settings_in(tmp_path / "my runs", val=False))
+    said = "last.safetensors: can't be written (No space left on device); free some space, and go on with: pose train "
+    assert str(error.value).endswith(f"{said}resume='{(tmp_path / 'my runs' / 'run').as_posix()}'")
+
+
+@pytest.mark.parametrize("exist_ok", [False, True])
+@pytest.mark.parametrize("name", ["settings", "record", "resume"])
+def test_a_disk_that_is_full_before_a_run_has_a_state_leaves_no_folder(tmp_path, monkeypatch, name, exist_ok):
+    fill_disk_at(monkeypatch, name)
+    with pytest.raises(PoseError, match=r"space left on device\); free some space, or name another place to write to$"):
+        run(settings_in(tmp_path / "new", exist_ok=exist_ok))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_cannot_begin_removes_nothing_from_a_folder_that_it_was_to_take_as_it_is(tmp_path, monkeypatch):
+    files = {tmp_path / "run" / name for name in ("results.csv", "weights/best.safetensors")}
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    with pytest.raises(SettingsError, match="yolov9"):
+        run(settings_in(tmp_path, model="yolov9n-pose", exist_ok=True))
+    assert all(file.exists() for file in files)
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ({"project": "."}, "project must end with .* got '.'; name one, such as project=runs/train"),
+        ({"project": ""}, "project must end with .* got ''; name one"),
+        ({"project": "/"}, "project must end with .* got '/'; name one"),
+        ({"project": ".."}, r"project must end with .* got '\.\.'; name one"),
+        ({"project": "runs/train", "name": ".."}, r"name must end with .* got '\.\.'; name one, such as name=first"),
+    ],
+)
+def test_a_place_that_no_number_can_be_put_after_is_one_line_and_nothing_is_made(tmp_path, monkeypatch, place, said):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(SettingsError, match=f"^{said}"):
+        run(dataclasses.replace(settings_in(tmp_path), **place))
+    assert list(tmp_path.rglob("*")) == [tmp_path / "here"]
+
+
+@pytest.mark.parametrize(
+    ("place", "where"),
+    [
+        ({"project": ".", "name": "a"}, "here/a"),
+        ({"project": "..", "exist_ok": True}, "."),
+        ({"project": ".", "exist_ok": True}, "here"),
+        ({"project": "no/../b"}, "here/b"),
+    ],
+)
+def test_a_place_with_dots_is_the_folder_that_it_means(tmp_path, monkeypatch, place, where):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with claimed_run_folder(dataclasses.replace(settings_in(tmp_path), **place)) as folder:
+        assert folder.path.resolve() == (tmp_path / where).resolve()
+        assert not (tmp_path / "here" / "no").exists()
+
+
 def test_a_setting_that_cannot_be_used_leaves_no_run_folder(tmp_path):
     with pytest.raises(SettingsError, match="yolov9"):
         run(settings_in(tmp_path, model="yolov9n-pose"))
@@ -157,7 +235,8 @@ def test_with_exist_ok_nothing_of_an_earlier_run_lies_beside_the_new_record(tmp_
     run(settings_in(tmp_path, epochs=1, val=False, exist_ok=True))
     names = {path.name for path in (tmp_path / "run").rglob("*") if path.is_file()}
     weights = {"best.safetensors", "last.safetensors", "resume.safetensors"}
-    assert names == {"settings.yaml", "record.json", "results.csv", "times.csv", "notes.txt"} | weights
+    tables = {"results.csv", "times.csv"}
+    assert names == {"settings.yaml", "record.json", "messages.txt", "notes.txt"} | tables | weights
 
 
 def test_with_exist_ok_weights_of_an_earlier_run_are_gone_before_the_first_epoch(whole, tmp_path):

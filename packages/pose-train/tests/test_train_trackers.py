@@ -133,6 +133,16 @@ def test_a_tracker_that_breaks_later_is_told_once_and_the_run_goes_on(fake, tmp_
     assert isinstance(told[-1], EpochEvent)
 
 
+def test_a_tracker_that_was_given_up_is_among_the_messages_of_the_run(fake, tmp_path):
+    fake.breaks_at = "log"
+    plain = {"epochs": 1, "imgsz": 64, "batch": 2, "workers": 0, "device": "cpu", "plots": False, "val": False}
+    people = DrawnPeople(2, size=64)
+    result = train(dataclasses.replace(settings_in(tmp_path, "wandb"), **plain), train_samples=people)
+    assert "tracker: 'wandb' failed (ConnectionError" in (result.run_folder / "messages.txt").read_text(
+        encoding="utf-8"
+    )
+
+
 def test_a_process_that_does_not_tell_opens_no_tracker(fake, tmp_path):
     with tracked(settings_in(tmp_path, "wandb"), [].append, here=False) as listener:
         listener(StartEvent(tmp_path))

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -14,13 +15,16 @@ from pose_data import DrawnPeople, PoseError, SettingsError, load_settings, read
 from pose_train import (
     DEFAULT_SPACE,
     EpochEvent,
+    MessageEvent,
     SearchChoices,
     SearchRange,
+    StartEvent,
     TrainingError,
     TrainSettings,
     TrialEvent,
     TuneSettings,
     make_space,
+    make_train_settings,
     tune,
 )
 
@@ -109,6 +113,12 @@ def studied(tmp_path_factory):
     events: list[object] = []
     result = search(settings_in(folder), TuneSettings(trials=3, space=("lr0", "scale")), events.append)
     return folder, result, events
+
+
+def test_a_trial_keeps_its_weights_alone(studied):
+    folder, _, _ = studied
+    kept = {file.name for file in (folder / "study").glob("trial*/weights/*")}
+    assert kept == {"best.safetensors", "last.safetensors"}
 
 
 def test_every_trial_is_a_run_with_settings_of_its_own(studied):
@@ -316,3 +326,249 @@ def test_a_file_in_place_of_the_folder_is_said_with_the_way_out(tmp_path):
     write(tmp_path / "study", "")
     with pytest.raises(SettingsError, match=r"study' can't be made \('.*study' is a file\); give another 'project'"):
         search(settings_in(tmp_path), TuneSettings(trials=1))
+
+
+def fake_runs(monkeypatch, *ends: float | BaseException) -> None:
+    """Let trials learn nothing: each writes a state and ends with the AP, or the error, that comes next."""
+    coming = iter(ends)
+
+    def fake_train(settings, *, on_event, **_):
+        folder = Path(settings.project, settings.name)
+        (folder / "weights").mkdir(parents=True)
+        (folder / "weights" / "resume.safetensors").touch()
+        on_event(StartEvent(folder))
+        end = next(coming)
+        if isinstance(end, BaseException):
+            raise end
+        metrics = SimpleNamespace(keypoints=SimpleNamespace(ap=end))
+        on_event(EpochEvent(1, 1, losses={}, metrics=metrics, learning_rate=0.1, seconds=1.0, best=True))
+
+    monkeypatch.setattr("pose_train.tune_study.train", fake_train)
+    monkeypatch.setattr("pose_train.tune_study.check_training", lambda *_: None)
+
+
+def messages(events: list[object]) -> list[str]:
+    return [event.text for event in events if isinstance(event, MessageEvent)]
+
+
+ONE = TuneSettings(trials=1, space=("scale",))
+WAITING = "1 trial is still running elsewhere; waiting for it (one that was killed is made up for after a minute)"
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """A study whose one trial another process has begun: the study, and the trial."""
+    pytest.importorskip("optuna")
+    from pose_train.tune_study import Search
+
+    study = Search(settings_in(tmp_path), ONE, samples=(PEOPLE, PEOPLE), listener=lambda _event: None).study
+    with pytest.warns(UserWarning, match="Heartbeat"):
+        return study, study.ask()
+
+
+def while_waiting(monkeypatch, do) -> None:
+    monkeypatch.setattr("pose_train.tune_study.time.sleep", lambda _seconds: do())
+
+
+def test_a_search_waits_for_the_trials_of_other_processes(elsewhere, tmp_path, monkeypatch):
+    study, trial = elsewhere
+    study._storage.record_heartbeat(trial._trial_id)
+    trial.suggest_float("scale", 0.0, 0.9)
+    while_waiting(monkeypatch, lambda: study.tell(trial, 0.7))
+    events: list[object] = []
+    result = search(settings_in(tmp_path), ONE, events.append)
+    assert (result.complete, result.value) == (1, 0.7)
+    assert messages(events)[0] == WAITING
+    assert not [event for event in events if isinstance(event, TrialEvent)]
+
+
+@pytest.mark.parametrize("heard_of", [True, False])
+def test_a_trial_that_was_killed_is_made_up_for_after_a_minute(heard_of, elsewhere, tmp_path, monkeypatch):
+    study, trial = elsewhere
+    if heard_of:
+        study._storage.record_heartbeat(trial._trial_id)
+    fake_runs(monkeypatch, 0.5)
+    while_waiting(monkeypatch, lambda: let_pass_a_minute(tmp_path / "study" / "study.db"))
+    events: list[object] = []
+    result = search(settings_in(tmp_path), ONE, events.append)
+    assert (result.complete, result.failed, result.value) == (1, 1, 0.5)
+    assert messages(events) == [WAITING]
+
+
+def let_pass_a_minute(study: Path) -> None:
+    """Make all that a study knows 61 seconds older."""
+    with sqlite3.connect(study) as file:
+        file.execute("UPDATE trials SET datetime_start = datetime(datetime_start, '-61 seconds')")
+        file.execute("UPDATE trial_heartbeats SET heartbeat = datetime(heartbeat, '-61 seconds')")
+
+
+def test_a_trial_that_another_process_took_for_killed_does_not_count(tmp_path, monkeypatch):
+    pytest.importorskip("optuna")
+    fake_runs(monkeypatch, 0.9, 0.5)
+    events: list[object] = []
+
+    def give_up(event: object) -> None:
+        events.append(event)
+        if isinstance(event, StartEvent) and event.run_folder.name == "trial0":
+            with sqlite3.connect(tmp_path / "study" / "study.db") as file:
+                file.execute("UPDATE trials SET state = 'FAIL'")
+
+    result = search(settings_in(tmp_path), ONE, give_up)
+    assert (result.complete, result.failed, result.value) == (1, 1, 0.5)
+    assert [text.split(":")[0] for text in messages(events)] == ["the trial doesn't count"]
+
+
+def test_ctrl_c_ends_the_waiting(elsewhere, tmp_path, monkeypatch):
+    def press():
+        raise KeyboardInterrupt
+
+    while_waiting(monkeypatch, press)
+    with pytest.raises(KeyboardInterrupt):
+        search(settings_in(tmp_path), ONE)
+
+
+def test_a_search_whose_hours_are_over_does_not_wait(elsewhere, tmp_path):
+    with pytest.raises(SettingsError, match="got none; 0 hours are over; the same command with more hours goes on"):
+        search(settings_in(tmp_path), dataclasses.replace(ONE, hours=0))
+
+
+def test_without_hours_a_new_study_says_that_they_are_over(tmp_path):
+    pytest.importorskip("optuna")
+    events: list[object] = []
+    with pytest.raises(SettingsError, match="got none; 0 hours are over; the same command with more hours goes on"):
+        search(settings_in(tmp_path), dataclasses.replace(ONE, hours=0), events.append)
+    assert events == []
+
+
+FULL = r"study: the disk is full; free some space, and the same command goes on with the study"
+
+
+def full_disk():
+    """What Optuna raises where the disk is full."""
+    from optuna.exceptions import StorageInternalError
+
+    error = StorageInternalError("An exception is raised during the commit.")
+    error.__cause__ = sqlite3.OperationalError("database or disk is full")
+    return error
+
+
+def raise_full_disk(*_, **__):
+    raise full_disk()
+
+
+@pytest.mark.parametrize("what", ["set_trial_intermediate_value", "set_trial_state_values"])
+def test_a_full_disk_in_a_trial_is_one_line(what, tmp_path, monkeypatch, capfd):
+    pytest.importorskip("optuna")
+    fake_runs(monkeypatch, 0.5)
+    monkeypatch.setattr(f"optuna.storages.RDBStorage.{what}", raise_full_disk)
+    with pytest.raises(PoseError, match=FULL):
+        search(settings_in(tmp_path), ONE)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_trial_that_cannot_say_that_it_is_there_goes_on_without_a_traceback(tmp_path, monkeypatch):
+    pytest.importorskip("optuna")
+    fake_runs(monkeypatch, 0.5)
+    monkeypatch.setattr("optuna.storages.RDBStorage.record_heartbeat", raise_full_disk)
+    assert search(settings_in(tmp_path), ONE).complete == 1
+
+
+def test_a_full_disk_in_a_run_ends_the_search_whatever_the_run_makes_of_it(tmp_path, monkeypatch):
+    pytest.importorskip("optuna")
+    error = TrainingError("weights/last.safetensors can't be written")
+    error.__cause__ = OSError(28, "No space left on device")
+    fake_runs(monkeypatch, error)
+    with pytest.raises(PoseError, match=FULL):
+        search(settings_in(tmp_path), dataclasses.replace(ONE, trials=3))
+
+
+def test_a_full_disk_leaves_no_empty_study(tmp_path, monkeypatch):
+    pytest.importorskip("optuna")
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    monkeypatch.setattr("pose_train.tune_study.check_training", lambda *_: None)
+
+    def fill(connection, _record) -> None:
+        connection.execute("PRAGMA max_page_count = 1")  # the first page holds no table
+
+    event.listen(Engine, "connect", fill)
+    try:
+        with pytest.raises(PoseError, match=FULL):
+            search(settings_in(tmp_path), ONE)
+    finally:
+        event.remove(Engine, "connect", fill)
+    assert list((tmp_path / "study").iterdir()) == []
+
+
+def test_another_error_of_the_file_is_one_line(tmp_path, monkeypatch):
+    pytest.importorskip("optuna")
+    error = full_disk()
+    error.__cause__ = sqlite3.OperationalError("attempt to write a readonly database")
+
+    def fail(*_, **__):
+        raise error
+
+    fake_runs(monkeypatch, 0.5)
+    monkeypatch.setattr("optuna.storages.RDBStorage.set_trial_state_values", fail)
+    with pytest.raises(
+        PoseError, match=r"study\.db: can't be read or written \(attempt to write a readonly database\)"
+    ):
+        search(settings_in(tmp_path), ONE)
+
+
+def test_a_recipe_holds_what_was_found_and_given_but_not_what_the_search_chose(tmp_path, monkeypatch):
+    pytest.importorskip("optuna")
+    from pose_train.tune_recipe import recipe_of
+
+    monkeypatch.chdir(tmp_path)
+    for name in ("mine.yaml", "start.safetensors"):
+        write(Path(name), "")
+    of_the_search = {"name": "trial3", "tracker": ("mlflow",), "exist_ok": True}
+    given = {"model": "start.safetensors", "data": "mine.yaml", "epochs": 20, "freeze": (0, 1)}
+    recipe = recipe_of(settings_in(tmp_path, **of_the_search, **given, scale=0.5), found=("scale",))
+    whole = {name: str(tmp_path / str(given[name])) for name in ("model", "data")}
+    assert recipe == {**whole, "epochs": 20, "batch": 2, "imgsz": 64, "freeze": [0, 1], "scale": 0.5}
+
+
+def test_a_run_with_what_was_found_has_pictures(studied):
+    _, result, _ = studied
+    settings = make_train_settings({"recipe": str(result.settings)}, source="test")
+    assert (settings.plots, settings.workers, settings.epochs) == (True, TrainSettings().workers, 1)
+    assert {"lr0": settings.lr0, "scale": settings.scale} == result.changes
+
+
+def test_a_search_that_is_killed_leaves_the_best_so_far(tmp_path, monkeypatch):
+    pytest.importorskip("optuna")
+    fake_runs(monkeypatch, 0.5, 0.4, KeyboardInterrupt())
+    events: list[object] = []
+    with pytest.raises(KeyboardInterrupt):
+        search(settings_in(tmp_path), dataclasses.replace(ONE, trials=3), events.append)
+    best = yaml.safe_load((tmp_path / "study" / "best.yaml").read_text(encoding="utf-8"))
+    assert best["scale"] == next(event.changes["scale"] for event in events if isinstance(event, TrialEvent))
+    assert read_image(tmp_path / "study" / "study.png").shape == (248, 732, 3)  # two panels
+
+
+def test_a_picture_that_fails_does_not_end_the_search(tmp_path, monkeypatch):
+    pytest.importorskip("optuna")
+
+    def fail(*_):
+        raise ValueError("no colours left")
+
+    fake_runs(monkeypatch, 0.5, 0.6)
+    monkeypatch.setattr("pose_train.tune_study.write_study_picture", fail)
+    events: list[object] = []
+    result = search(settings_in(tmp_path), dataclasses.replace(ONE, trials=2), events.append)
+    assert (result.complete, result.value) == (2, 0.6)
+    assert messages(events)[0] == "no picture of the study: ValueError: no colours left"
+
+
+def test_no_trial_keeps_its_state_however_it_ends(tmp_path, monkeypatch):
+    optuna = pytest.importorskip("optuna")
+    ends = (0.5, optuna.TrialPruned(), TrainingError("the loss is nan"), KeyboardInterrupt())
+    fake_runs(monkeypatch, *ends)
+    with pytest.raises(KeyboardInterrupt):
+        search(settings_in(tmp_path), dataclasses.replace(ONE, trials=4))
+    weights = sorted((tmp_path / "study").glob("trial*/weights"))
+    assert [list(folder.iterdir()) for folder in weights] == [[]] * len(ends)

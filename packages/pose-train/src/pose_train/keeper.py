@@ -12,8 +12,9 @@ from pose_nn import save_checkpoint
 from pose_train.curves import write_curves
 from pose_train.learner import Learner
 from pose_train.resume import Progress, save_state
-from pose_train.run_folder import RunFolder, read_rows, write_row
+from pose_train.run_folder import RunFolder
 from pose_train.settings import TrainSettings
+from pose_train.tables import read_rows, write_row
 
 
 class Keeper:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from contextlib import suppress
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from pose_data import PoseTargets, Sample, Samples, SettingsError, Skeleton, setting
+from pose_data import PoseError, PoseTargets, Sample, Samples, SettingsError, Skeleton, setting
 from pose_eval import PoseMetrics
 from pose_nn import TorchRuntime, load_checkpoint
 
 from pose_train.events import EpochEvent, Listener, StartEvent, TrainEvent
+from pose_train.failures import find_write_error
 from pose_train.pictures import write_validation_picture
 from pose_train.settings import MOST_SEED, TrainSettings
 from pose_train.training import train
@@ -104,22 +106,10 @@ def overfit(settings: OverfitSettings, samples: Samples, *, on_event: Listener |
     """
     few = FewSamples(samples, choose_labelled(samples, settings.images))
     watch = _Watch(on_event)
-    with suppress(_LearntError):
-        train(_train_settings(settings, len(few)), train_samples=few, val_samples=few, on_event=watch)
-    folder = watch.run_folder
-    checkpoint = load_checkpoint(folder / "weights" / "best.safetensors")
-    runtime = TorchRuntime(checkpoint.net, checkpoint.card, device=settings.device or "auto")
-    write_validation_picture(folder / "validation.jpg", runtime, few, imgsz=settings.imgsz)
-    metrics = validate(runtime, few, imgsz=settings.imgsz).metrics
-    scores = [validate(runtime, FewSamples(few, [i]), imgsz=settings.imgsz).metrics.mean_oks for i in range(len(few))]
-    images = [LearntImage(few[i].name, score) for i, score in enumerate(scores)]
-    return OverfitResult(
-        run_folder=folder,
-        steps=watch.steps,
-        learnt=is_learnt(metrics),
-        metrics=metrics,
-        images=tuple(sorted(images, key=lambda image: image.oks)),
-    )
+    with _removed_if_unwritten(watch):
+        with suppress(_LearntError):
+            train(_train_settings(settings, len(few)), train_samples=few, val_samples=few, on_event=watch)
+        return _look_at(few, settings, watch)
 
 
 def is_learnt(metrics: PoseMetrics) -> bool:
@@ -202,6 +192,38 @@ class _Watch:
             self.steps += STEPS_PER_EPOCH
             if event.metrics is not None and is_learnt(event.metrics):
                 raise _LearntError
+
+
+def _look_at(few: FewSamples, settings: OverfitSettings, watch: _Watch) -> OverfitResult:
+    """Validate what was learnt, on each image and on all."""
+    folder = watch.run_folder
+    checkpoint = load_checkpoint(folder / "weights" / "best.safetensors")
+    runtime = TorchRuntime(checkpoint.net, checkpoint.card, device=settings.device or "auto")
+    write_validation_picture(folder / "validation.jpg", runtime, few, imgsz=settings.imgsz)
+    metrics = validate(runtime, few, imgsz=settings.imgsz).metrics
+    scores = [validate(runtime, FewSamples(few, [i]), imgsz=settings.imgsz).metrics.mean_oks for i in range(len(few))]
+    images = [LearntImage(few[i].name, score) for i, score in enumerate(scores)]
+    return OverfitResult(
+        run_folder=folder,
+        steps=watch.steps,
+        learnt=is_learnt(metrics),
+        metrics=metrics,
+        images=tuple(sorted(images, key=lambda image: image.oks)),
+    )
+
+
+@contextmanager
+def _removed_if_unwritten(watch: _Watch) -> Iterator[None]:
+    """Remove the folder of a check whose files can't be written: it is no run that could go on."""
+    try:
+        yield
+    except PoseError as error:
+        unwritten = find_write_error(error)
+        if unwritten is None:
+            raise
+        if watch.run_folder != Path():
+            shutil.rmtree(watch.run_folder, ignore_errors=True)
+        raise PoseError(str(unwritten)) from error
 
 
 def _train_settings(settings: OverfitSettings, images: int) -> TrainSettings:

@@ -25,11 +25,12 @@ from pose_train.optimizer import ignored_settings
 from pose_train.order import EpochOrder
 from pose_train.outcome import TrainResult, fitness
 from pose_train.pictures import write_batch_picture, write_validation_picture
-from pose_train.record import write_record
+from pose_train.record import add_resumption, write_record
 from pose_train.resume import Progress, load_state
-from pose_train.run_folder import RunFolder, loss_columns, make_run_folder, metric_columns
+from pose_train.run_folder import RunFolder, make_run_folder
 from pose_train.settings import TrainSettings
 from pose_train.start import Start
+from pose_train.tables import loss_columns, metric_columns
 from pose_train.validation import ValidationResult, validate_shared
 
 BATCH_PICTURES = 3
@@ -89,8 +90,9 @@ class Run:
             make_run_folder(self.folder, self.settings)
             write_record(self.folder.record, learner=self.learner, data=self.data, card=self.card)
             self.keeper.keep_state(self.learner, self.progress)
-            if self.settings.plots:
-                write_label_picture(self.folder.path / "labels.png", self.data.source)
+        self.listener(StartEvent(self.folder.path))
+        if self.engine.writes and self.settings.plots:
+            write_label_picture(self.folder.path / "labels.png", self.data.source)
         self.engine.wait()
         self.say(self.learner.description)
         for note in ignored_settings(self.settings):
@@ -101,6 +103,9 @@ class Run:
         if self.engine.writes:
             self.folder.clear_leftovers()
         self.progress = load_state(self.folder.state, self.learner)
+        if self.engine.writes:
+            add_resumption(self.folder.record, self.learner, self.progress)
+        self.listener(StartEvent(self.folder.path))
         within = f" and step {self.progress.step}" if self.progress.step else ""
         self.say(f"going on after epoch {self.progress.epoch} of {self.progress.epochs}{within}")
 
@@ -111,7 +116,6 @@ class Run:
             TrainingError: losses that are no numbers come back.
             KeyboardInterrupt: Ctrl-C; the state was written first.
         """
-        self.listener(StartEvent(self.folder.path))
         try:
             while self.progress.epoch < self.progress.epochs and not self._out_of_patience():
                 self._run_epoch()

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import os
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
 import yaml
 from pose_data import SettingsError, atomic_path
-from pose_eval import Metrics, PoseMetrics
 
 from pose_train.settings import TrainSettings
 
@@ -24,8 +21,8 @@ _WRITTEN = (  # by a run, beside its settings; trackers see to what is theirs
     *("record.json", "results.csv", "times.csv", "results.png", "labels.png", "train_batch*.jpg", "validation.jpg"),
     *("pr_curves.png", "keypoint_errors.png", "weights/best.safetensors", "weights/last.safetensors"),
     *("weights/epoch*.safetensors", "weights/resume.safetensors", "bad_images.txt"),
+    "messages.txt",
 )
-METRIC_NAMES = ("ap", "ap50", "ap75", "ap_medium", "ap_large", "ar")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +67,11 @@ class RunFolder:
         return self.path / "record.json"
 
     @property
+    def messages(self) -> Path:
+        """What the run has said, a line each."""
+        return self.path / "messages.txt"
+
+    @property
     def bad_images(self) -> Path:
         """The images of the batch whose losses were last no numbers, where they are many."""
         return self.path / "bad_images.txt"
@@ -105,30 +107,29 @@ class RunFolder:
             if _LEFTOVER.fullmatch(file.name):
                 file.unlink(missing_ok=True)
 
-
-def read_rows(table: Path) -> list[dict[str, str]]:
-    """Read a table of epochs; none where there is no file yet."""
-    if not table.exists():
-        return []
-    with table.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def write_row(table: Path, epoch: int, row: Mapping[str, float | int]) -> None:
-    """Put the row of an epoch (from 1) into a table, over any row of that epoch or a later one."""
-    written = {name: f"{value:.6g}" if isinstance(value, float) else str(value) for name, value in row.items()}
-    rows = [old for old in read_rows(table) if int(old["epoch"]) < epoch] + [{"epoch": str(epoch), **written}]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[-1]), restval="", extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    with atomic_path(table) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8")
+    def clear(self) -> None:
+        """Remove all that a run has written here."""
+        self.clear_leftovers()
+        for file in (*self.written(), self.settings):
+            file.unlink(missing_ok=True)
+        with suppress(OSError):  # there is none, or something else lies in it
+            self.last.parent.rmdir()
 
 
 def wanted_place(settings: TrainSettings) -> Path:
-    """Where a run is to lie: project/name, or project."""
-    return Path(settings.project) / settings.name if settings.name else Path(settings.project)
+    """Where a run is to lie: project/name, or project.
+
+    Raises:
+        SettingsError: the folder has no name to put a number after, where one may be needed.
+    """
+    place = Path(settings.project) / settings.name if settings.name else Path(settings.project)
+    if not settings.exist_ok and place.name in ("", ".."):
+        word, given = ("name", settings.name) if settings.name else ("project", settings.project)
+        raise SettingsError(
+            f"{word} must end with the name of a folder for the run, which gets a number where it is taken; "
+            f"got '{given}'; name one, such as {'name=first' if settings.name else 'project=runs/train'}"
+        )
+    return place.resolve() if ".." in place.parts else place
 
 
 def check_place(folder: Path, *, numbered: bool = False) -> None:
@@ -153,7 +154,8 @@ def check_place(folder: Path, *, numbered: bool = False) -> None:
 def claimed_run_folder(settings: TrainSettings) -> Iterator[RunFolder]:
     """Claim the folder of a new run: project/name, or project, numbered when it is taken.
 
-    A folder that is empty when the block ends is removed again, with those around it that were made for it.
+    A run that fails before it has a state leaves nothing: what it wrote is removed, and the folders that were made
+    for it where they are empty.
 
     Yields:
         The folder, which is there and empty; with exist_ok the one that was named, as it is.
@@ -162,17 +164,22 @@ def claimed_run_folder(settings: TrainSettings) -> Iterator[RunFolder]:
         SettingsError: it can't be made.
     """
     wanted = wanted_place(settings)
-    if settings.exist_ok:
-        yield RunFolder(wanted)
-        return
-    around = [path for path in wanted.parents if not path.exists()]
-    with _making_explained(wanted):
-        folder = _claim(wanted)
+    made = [path for path in (wanted, *wanted.parents) if not path.exists()]
+    folder = RunFolder(wanted)
+    if not settings.exist_ok:
+        with _making_explained(wanted):
+            folder = RunFolder(_claim(wanted))
+        made = [folder.path, *(path for path in made if path != wanted)]
+    was_empty = not any(folder.path.glob("*"))
     try:
-        yield RunFolder(folder)
+        yield folder
+    except BaseException:
+        if was_empty and not (folder.state.exists() or folder.last.exists()):
+            folder.clear()
+        raise
     finally:
         with suppress(OSError):  # something lies in it
-            for path in (folder, *around):
+            for path in made:
                 path.rmdir()
 
 
@@ -209,17 +216,6 @@ def find_run_folder(settings: TrainSettings) -> RunFolder:
             "and settings.yaml beside; got none there. A run keeps them until you remove them"
         )
     return folder
-
-
-def metric_columns(metrics: PoseMetrics) -> dict[str, float]:
-    """Name the figures of a validation as the table does."""
-    both: tuple[tuple[str, Metrics], ...] = (("box", metrics.boxes), ("pose", metrics.keypoints))
-    return {f"{kind}/{name}": float(getattr(part, name)) for kind, part in both for name in METRIC_NAMES}
-
-
-def loss_columns(losses: Mapping[str, float]) -> dict[str, float]:
-    """Name the losses as the table does."""
-    return {f"loss/{name}": value for name, value in losses.items()}
 
 
 def _claim(wanted: Path) -> Path:

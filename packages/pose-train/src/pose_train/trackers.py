@@ -14,8 +14,8 @@ from typing import Protocol, cast
 from pose_data import SettingsError, nearest_key
 
 from pose_train.events import EpochEvent, Listener, MessageEvent, StartEvent, StepEvent, TrainEvent
-from pose_train.run_folder import loss_columns, metric_columns
 from pose_train.settings import TrainSettings
+from pose_train.tables import loss_columns, metric_columns
 
 STEPS_BETWEEN = 10  # a tracker on the other side of the world is too slow for every step
 PROJECT = "pose"  # the name that trackers of many projects file runs under

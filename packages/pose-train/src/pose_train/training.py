@@ -10,13 +10,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import torch
-from pose_data import CheckpointError, Samples, SettingsError, load_settings, whole_data_path
+from pose_data import PoseError, Samples, SettingsError, load_settings, whole_data_path
 
 from pose_train.data import RunData, open_run_data, settle_flips
 from pose_train.engine import Engine, make_engine, reproducible
 from pose_train.events import Listener, MessageEvent, TrainEvent
-from pose_train.failures import TrainingError
+from pose_train.failures import TrainingError, find_write_error
 from pose_train.interrupts import Interrupts, noted_interrupts
+from pose_train.messages import MessageLog
 from pose_train.optimizer import freeze_layers, plan_optimizer
 from pose_train.outcome import TrainResult
 from pose_train.record import check_same_data, read_start_card
@@ -24,6 +25,7 @@ from pose_train.run import Run, check_fit
 from pose_train.run_folder import RunFolder, check_place, claimed_run_folder, find_run_folder, wanted_place
 from pose_train.settings import TrainSettings
 from pose_train.start import Start, make_start, make_start_again
+from pose_train.tables import check_table
 from pose_train.trackers import check_trackers, tracked
 
 
@@ -49,18 +51,21 @@ def train(
         KeyboardInterrupt: Ctrl-C.
     """
     earlier = find_run_folder(settings) if settings.resume else None
-    settings = _as_begun(settings, earlier) if earlier else _with_whole_paths(settings)
-    if earlier is None:
+    settings = _as_begun(settings, earlier) if earlier else with_whole_paths(settings)
+    if earlier:
+        _check_data_there(settings, earlier, given=train_samples is not None)
+    else:
         check_place(wanted_place(settings), numbered=not settings.exist_ok)
     settings, data = _settled(settings, open_run_data(settings, train_samples, val_samples))
     with reproducible(settings), noted_interrupts() as interrupts:
         engine = make_engine(settings)
-        told = on_event if on_event and engine.writes else _ignore
+        told = MessageLog(on_event or _ignore) if engine.writes else _ignore
         with tracked(settings, told, here=engine.writes) as listener:
             job = _Job(data, engine, listener, interrupts)
             if earlier:
-                return job.go_on(settings, earlier)
-            with job.agreed_folder(settings) as folder:
+                with way_on_said(earlier):
+                    return job.go_on(settings, earlier)
+            with job.agreed_folder(settings) as folder, way_on_said(folder):
                 return job.begin(settings, folder)
 
 
@@ -78,6 +83,14 @@ def check_training(settings: TrainSettings, train_samples: Samples | None, val_s
     check_fit(settings, data, net, make_engine(settings))
     freeze_layers(net.model, settings.freeze)
     plan_optimizer(settings, images=len(data.learnt), num_classes=net.num_classes)
+
+
+def with_whole_paths(settings: TrainSettings) -> TrainSettings:
+    """Write files and folders as absolute paths, so that the run can go on from another folder."""
+    places = {name: getattr(settings, name) for name in ("model", "pretrained")}
+    files = {name: str(Path(p).absolute()) for name, p in places.items() if isinstance(p, str) and Path(p).is_file()}
+    files["data"] = whole_data_path(settings.data)
+    return dataclasses.replace(settings, **files)  # type: ignore[arg-type]  # all three may be text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,8 +120,8 @@ class _Job:
         if not folder.state.exists():
             return self.begin(settings, folder)
         card = read_start_card(folder.record)
-        if card is None:
-            raise CheckpointError(f"{folder.record}: no such file; it says what network the run has learnt with")
+        for table in (folder.table, folder.times):
+            check_table(table)
         check_same_data(folder.record, self.data)
         run = self._prepare(settings, make_start_again(card), folder)
         try:
@@ -159,6 +172,19 @@ class _Job:
             torch.cuda.empty_cache()
 
 
+@contextmanager
+def way_on_said(folder: RunFolder) -> Iterator[None]:
+    """Say, where a file can't be written, which command goes on with a run that has a state to go on from."""
+    try:
+        yield
+    except PoseError as error:
+        if not find_write_error(error) or not folder.state.exists():
+            raise
+        elsewhere = ", or name another place to write to"  # which a run that goes on doesn't take
+        said = str(error).removesuffix(elsewhere)
+        raise PoseError(f"{said}, and go on with: pose train {folder.resume_word}") from error
+
+
 def _out_of_memory(run: Run, settings: TrainSettings, *, world: int) -> TrainingError:
     shared = f" on {world} processes" if world > 1 else ""
     less = f"batch={settings.batch // 2}" if settings.batch > 1 else "a smaller imgsz"
@@ -178,26 +204,36 @@ def _as_begun(settings: TrainSettings, earlier: RunFolder) -> TrainSettings:
     for field in dataclasses.fields(TrainSettings):
         asked, kept = getattr(settings, field.name), getattr(begun, field.name)
         if field.name not in ("resume", "model") and asked not in (field.default, kept):
+            moved = f"; {_where_data_are_named(earlier)}" if field.name == "data" else ""
             raise SettingsError(
                 f"resume: '{earlier.path}' goes on with {field.name}={kept}; got {asked}; leave it out, or begin "
-                f"another run with model={shlex.quote(earlier.last.as_posix())}"
+                f"another run with model={shlex.quote(earlier.last.as_posix())}{moved}"
             )
     project = earlier.path.parent if begun.name else earlier.path  # from where it is now, for what is beside it
     return dataclasses.replace(begun, resume=settings.resume, project=str(project))
+
+
+def _check_data_there(settings: TrainSettings, earlier: RunFolder, *, given: bool) -> None:
+    """Check that the data of a run that goes on lie where they were, unless they are given.
+
+    Raises:
+        SettingsError: nothing lies there.
+    """
+    if not given and Path(settings.data).is_absolute() and not Path(settings.data).exists():
+        raise SettingsError(
+            f"resume: the data must lie where they did when the run began; got nothing at '{settings.data}'; put them "
+            f"back; {_where_data_are_named(earlier)}"
+        )
+
+
+def _where_data_are_named(earlier: RunFolder) -> str:
+    return f"where they have moved, write their new place behind 'data:' in '{earlier.settings}'"
 
 
 def _settled(settings: TrainSettings, data: RunData) -> tuple[TrainSettings, RunData]:
     """Settle what the settings leave to the data, and note it with them."""
     settings, notes = settle_flips(settings, data.learnt.skeleton)
     return settings, dataclasses.replace(data, notes=(*data.notes, *notes))
-
-
-def _with_whole_paths(settings: TrainSettings) -> TrainSettings:
-    """Write files and folders as absolute paths, so that the run can go on from another folder."""
-    places = {name: getattr(settings, name) for name in ("model", "pretrained")}
-    files = {name: str(Path(p).absolute()) for name, p in places.items() if isinstance(p, str) and Path(p).is_file()}
-    files["data"] = whole_data_path(settings.data)
-    return dataclasses.replace(settings, **files)  # type: ignore[arg-type]  # all three may be text
 
 
 def _ignore(_event: TrainEvent) -> None:

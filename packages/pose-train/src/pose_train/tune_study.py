@@ -6,36 +6,30 @@ import dataclasses
 import json
 import os
 import time
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-import yaml
-from optuna import Study, Trial, TrialPruned, create_study, logging
-from optuna.exceptions import ExperimentalWarning
-from optuna.pruners import MedianPruner
+from optuna import Study, Trial, TrialPruned
 from optuna.samplers import TPESampler
-from optuna.storages import RDBStorage, fail_stale_trials
 from optuna.trial import FrozenTrial, TrialState
-from pose_data import Samples, SettingsError, atomic_path
+from pose_data import Samples, SettingsError
 
-from pose_train.events import EpochEvent, MessageEvent, TrainEvent
+from pose_train.events import EpochEvent, MessageEvent, StartEvent, TrainEvent
 from pose_train.failures import TrainingError
+from pose_train.run_folder import RunFolder
 from pose_train.settings import MOST_SEED, TrainSettings
 from pose_train.training import check_training, train
+from pose_train.tune_file import fail_killed_trials, open_study, study_errors_explained, was_given_up
 from pose_train.tune_pictures import write_study_picture
+from pose_train.tune_recipe import NO_RESULT_DEPENDS_ON, write_recipe
 from pose_train.tune_space import Search as SearchOver
 from pose_train.tune_space import SearchChoices, Value, describe_space, is_whole, least, make_space
 from pose_train.tuning import TrialEvent, TrialOutcome, TuneListener, TuneResult, TuneSettings
 
-STUDY = "pose"  # the name of the one study in a file
-STUDY_FILE = "study.db"
-WAIT_FOR_LOCK = 120  # seconds that a process waits while another one writes into the file
-HEARTBEAT = 30  # seconds after which a process says that it is still there; a trial without is given up after twice
 FAILURES_IN_A_ROW = 5  # after which the next trial isn't worth its time either
-NO_RESULT_DEPENDS_ON = ("device", "workers", "cache", "plots", "tracker", "exist_ok", "save_period", "project")
+RECIPE_FILE = "best.yaml"
+LOOK_AGAIN = 2.0  # seconds after which a process that waits for the trials of others looks at them again
 
 _OUTCOMES: Mapping[TrialState, TrialOutcome] = {
     TrialState.COMPLETE: "complete",
@@ -57,26 +51,28 @@ class Search:
     ) -> None:
         self.space = make_space(how.space)
         self.settings, self.how, self.samples, self.listener = _prepared(settings, self.space), how, samples, listener
-        self.folder = Path(settings.project)
-        self.failures, self.in_a_row, self.why = 0, 0, ""
-        file = self.folder / STUDY_FILE
-        if not file.exists():
+        self.folder, self.file = Path(settings.project), study_file(settings)
+        self.failures, self.in_a_row, self.why, self.waits_for = 0, 0, "", 0
+        self.began = time.monotonic()
+        if not self.file.exists():
             check_training(changed(self.settings, least(self.space)), *samples)
-        self.study = open_study(file, how)
+        self.study = open_study(self.file, how)
         self._agree()
 
     def run(self) -> None:
-        """Begin trials until there are enough, or too many of them fail."""
-        began = time.monotonic()
-        while self._taken() < self.how.trials and not self._hopeless():
-            if self.how.hours is not None and time.monotonic() - began > self.how.hours * 3600:
-                self.listener(MessageEvent(f"{self.how.hours:g} hours are over; the same command goes on"))
+        """Begin trials until there are enough, or too many of them fail, and wait for those of other processes."""
+        while not self._hopeless():
+            running, ended = self._count_running(), self._count(TrialState.COMPLETE, TrialState.PRUNED)
+            if ended >= self.how.trials:
                 return
-            self.study.optimize(self._run_trial, n_trials=1, catch=(TrainingError,), callbacks=[self._tell])
-        if self._hopeless():
-            self.listener(
-                MessageEvent(f"{self.failures} trials failed, {self.in_a_row} of them in a row: no more begin")
-            )
+            if self._hours_over():
+                self._tell_hours()
+                return
+            if ended + running < self.how.trials:
+                self._begin_trial()
+            else:
+                self._wait_for(running)
+        self.listener(MessageEvent(f"{self.failures} trials failed, {self.in_a_row} of them in a row: no more begin"))
 
     def result(self) -> TuneResult:
         """Write what was found, and say it.
@@ -84,22 +80,29 @@ class Search:
         Raises:
             SettingsError: no trial has a result.
         """
-        counts = {state: len(self.study.get_trials(states=(state,), deepcopy=False)) for state in TrialState}
-        if not counts[TrialState.COMPLETE]:
-            said = f"{self.failures} failed, the last one as {self.why}" if self.why else "give more trials"
-            raise SettingsError(f"{self.folder / STUDY_FILE}: must have a trial that came to its end; got none; {said}")
+        if not self._count(TrialState.COMPLETE):
+            raise SettingsError(f"{self.file}: must have a trial that came to its end; got none; {self._why_none()}")
         best = self.study.best_trial
-        write_study_picture(self.folder, self.study)
+        self._write_found()
         return TuneResult(
             folder=self.folder,
-            study=self.folder / STUDY_FILE,
-            complete=counts[TrialState.COMPLETE],
-            pruned=counts[TrialState.PRUNED],
-            failed=counts[TrialState.FAIL],
+            study=self.file,
+            complete=self._count(TrialState.COMPLETE),
+            pruned=self._count(TrialState.PRUNED),
+            failed=self._count(TrialState.FAIL),
             value=best.values[0],
             changes=dict(best.params),
-            settings=self._write_best(best.params),
+            settings=self.folder / RECIPE_FILE,
         )
+
+    def _begin_trial(self) -> None:
+        try:
+            self.study.optimize(self._run_trial, n_trials=1, catch=(TrainingError,), callbacks=[self._tell])
+        except Exception as error:
+            if not was_given_up(error):
+                raise
+            heard = "nothing was heard of it for a minute"  # as on a machine that was asleep
+            self.listener(MessageEvent(f"the trial doesn't count: {heard}, and another process took it for killed"))
 
     def _run_trial(self, trial: Trial) -> float:
         # What is drawn depends on the seed, the trial and the results so far, so two processes never draw the same.
@@ -111,62 +114,100 @@ class Search:
         self._agree()  # again, for another process may have begun the study in the meantime
         learnt, held_out = self.samples
         try:
-            train(settings, train_samples=learnt, val_samples=held_out, on_event=judge)
+            with study_errors_explained(self.file):  # a full disk is no failure of this trial alone
+                train(settings, train_samples=learnt, val_samples=held_out, on_event=judge)
         except TrainingError as error:
             self.why = str(error)
             raise
+        finally:
+            judge.remove_state()
         return judge.best
 
     def _tell(self, study: Study, trial: FrozenTrial) -> None:
-        done = study.get_trials(states=(TrialState.COMPLETE,), deepcopy=False)
+        done = self._count(TrialState.COMPLETE)
         state = _OUTCOMES[trial.state]
         value = None if state == "failed" else max(trial.intermediate_values.values(), default=None)
         best = study.best_trial.number if done else None
         failed = state == "failed"
         self.failures, self.in_a_row = self.failures + failed, (self.in_a_row + 1) * failed
         why = self.why if failed else None
+        if done and not failed:
+            self._write_found()
         self.listener(TrialEvent(trial.number, self.how.trials, state, value, dict(trial.params), best, why))
 
     def _hopeless(self) -> bool:
         """Whether so many trials of this process have failed that the next ones will."""
         return self.in_a_row >= FAILURES_IN_A_ROW or self.failures >= self.how.trials
 
-    def _taken(self) -> int:
-        """Trials that have a result or will have one."""
-        with _experiments_allowed():
-            fail_stale_trials(self.study)  # those of processes that were killed
-        states = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
+    def _wait_for(self, running: int) -> None:
+        """Wait a moment for trials of other processes, and say so when their number is another one."""
+        if running != self.waits_for:
+            what = "1 trial is still running elsewhere; waiting for it"
+            if running > 1:
+                what = f"{running} trials are still running elsewhere; waiting for them"
+            self.listener(MessageEvent(f"{what} (one that was killed is made up for after a minute)"))
+        self.waits_for = running
+        time.sleep(LOOK_AGAIN)
+
+    def _hours_over(self) -> bool:
+        return self.how.hours is not None and time.monotonic() - self.began >= self.how.hours * 3600
+
+    def _tell_hours(self) -> None:
+        if self._count(TrialState.COMPLETE):  # without, the error says it
+            self.listener(MessageEvent(f"{self.how.hours:g} hours are over; the same command goes on"))
+
+    def _why_none(self) -> str:
+        if self.why:
+            return f"{self.failures} failed, the last one as {self.why}"
+        if self._hours_over():
+            return f"{self.how.hours:g} hours are over; the same command with more hours goes on"
+        return "give more trials"
+
+    def _count_running(self) -> int:
+        fail_killed_trials(self.study, self.file)
+        return self._count(TrialState.RUNNING)
+
+    def _count(self, *states: TrialState) -> int:
         return len(self.study.get_trials(states=states, deepcopy=False))
 
     def _agree(self) -> None:
         """Refuse to mix trials that can't be compared; while there are none, new settings are kept."""
         mine = json.loads(json.dumps(dataclasses.asdict(self.settings) | {"space": describe_space(self.space)}))
         kept = self.study.user_attrs.get("settings")
-        if kept is None or (kept != mine and not self._taken()):
+        if kept is None or (kept != mine and not self._has_begun()):
             self.study.set_user_attr("settings", mine)
             return
         for key in [key for key in mine if key not in NO_RESULT_DEPENDS_ON and kept.get(key) != mine[key]]:
             raise SettingsError(
-                f"{self.folder / STUDY_FILE}: must go on with {key}={kept.get(key)}, as it was begun; got {mine[key]}; "
+                f"{self.file}: must go on with {key}={kept.get(key)}, as it was begun; got {mine[key]}; "
                 "begin another study with project=FOLDER"
             )
 
-    def _write_best(self, changes: dict[str, Value]) -> Path:
-        best = dataclasses.replace(changed(self.settings, changes), project="runs/train")
-        values = {key: list(v) if isinstance(v, tuple) else v for key, v in dataclasses.asdict(best).items()}
-        with atomic_path(self.folder / "best.yaml") as temporary:
-            temporary.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
-        return self.folder / "best.yaml"
+    def _has_begun(self) -> bool:
+        """Whether there are trials that have a result or will have one."""
+        return bool(self._count_running() or self._count(TrialState.COMPLETE, TrialState.PRUNED))
+
+    def _write_found(self) -> None:
+        """Write the best trial so far as a recipe, and the picture."""
+        best = self.study.best_trial
+        write_recipe(self.folder / RECIPE_FILE, changed(self.settings, best.params), found=best.params)
+        try:
+            write_study_picture(self.folder, self.study)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the search is worth more than its picture
+            self.listener(MessageEvent(f"no picture of the study: {type(error).__name__}: {error}"))
 
 
 class _Judge:
-    """Tells the study the AP of each epoch, and stops the run when it isn't worth its time."""
+    """Tells the study the AP of each epoch, stops the run when it isn't worth its time, and clears up after it."""
 
     def __init__(self, trial: Trial, prune: bool, listener: TuneListener) -> None:
         self.trial, self.prune, self.listener = trial, prune, listener
         self.best = 0.0
+        self.folder: RunFolder | None = None
 
     def __call__(self, event: TrainEvent) -> None:
+        if isinstance(event, StartEvent):
+            self.folder = RunFolder(event.run_folder)
         self.listener(event)
         if not isinstance(event, EpochEvent) or event.metrics is None:
             return
@@ -176,46 +217,15 @@ class _Judge:
         if self.prune and event.epoch < event.epochs and self.trial.should_prune():
             raise TrialPruned
 
-
-def open_study(file: Path, how: TuneSettings) -> Study:
-    """Open a study, or begin one.
-
-    Raises:
-        SettingsError: the file is something else.
-    """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    logging.set_verbosity(logging.ERROR)  # each trial, and why it failed, is told to the listener
-    for last_try in (False, False, True):
-        try:
-            return _open_study(file, how)
-        except Exception as error:
-            if last_try:
-                raise SettingsError(
-                    f"{file}: must be a study of Optuna, in SQLite; got {type(error).__name__}: "
-                    f"{str(error).splitlines()[0]}; remove it, or name another folder with project="
-                ) from error
-            time.sleep(1.0)  # another process may be making the same file at this moment
-    raise AssertionError("the last try returns or raises")
+    def remove_state(self) -> None:
+        """Remove what only a run that goes on needs, which a trial never does."""
+        if self.folder is not None:
+            self.folder.state.unlink(missing_ok=True)
 
 
-def _open_study(file: Path, how: TuneSettings) -> Study:
-    with _experiments_allowed():
-        storage = RDBStorage(
-            f"sqlite:///{file.absolute().as_posix()}",
-            engine_kwargs={"connect_args": {"timeout": WAIT_FOR_LOCK}},
-            heartbeat_interval=HEARTBEAT,
-            grace_period=2 * HEARTBEAT,
-        )
-    pruner = MedianPruner(n_startup_trials=how.startup, n_warmup_steps=how.prune_after)
-    return create_study(storage=storage, study_name=STUDY, direction="maximize", load_if_exists=True, pruner=pruner)
-
-
-@contextmanager
-def _experiments_allowed() -> Iterator[None]:
-    """Optuna calls its heartbeat experimental, as it has for years; users of this package can do nothing about it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        yield
+def study_file(settings: TrainSettings) -> Path:
+    """Where the study of a search is."""
+    return Path(settings.project) / "study.db"
 
 
 def _prepared(settings: TrainSettings, space: Mapping[str, SearchOver]) -> TrainSettings:

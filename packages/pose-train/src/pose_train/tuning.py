@@ -64,7 +64,7 @@ class TuneResult:
         failed: trials that could not go on.
         value: best keypoint AP.
         changes: the settings of the best trial that were drawn.
-        settings: file with all settings of the best trial.
+        settings: file with the settings of the best trial, a recipe.
     """
 
     folder: Path
@@ -91,9 +91,10 @@ def tune(
     """Search over settings: each trial is a run of its own, judged by its best keypoint AP on the validation images.
 
     The study is `settings.project`/study.db. Where it is there already, it is continued; several processes may work
-    on it at the same time. Values are drawn by a tree-structured Parzen estimator (Bergstra et al., Algorithms for
-    Hyper-Parameter Optimization, NeurIPS 2011), and after each epoch a trial is stopped whose AP is below the median
-    of what the others had there (Golovin et al., Google Vizier, KDD 2017).
+    on it at the same time, and each ends when all trials have ended. Values are drawn by a tree-structured Parzen
+    estimator (Bergstra et al., Algorithms for Hyper-Parameter Optimization, NeurIPS 2011), and after each epoch a
+    trial is stopped whose AP is below the median of what the others had there (Golovin et al., Google Vizier,
+    KDD 2017).
 
     Args:
         settings: what all trials have in common; `optimizer=auto`, which sets its own rate, becomes AdamW where lr0
@@ -104,18 +105,21 @@ def tune(
         on_event: called with everything that the runs tell, and with a TrialEvent after each trial.
 
     Raises:
-        SettingsError: Optuna isn't installed, the space can't be used, or the study has trials with other settings.
+        SettingsError: Optuna isn't installed, the space can't be used, the study has trials with other settings, or
+            none came to its end.
         PoseError: what `train` raises, but for losses that are no numbers, which end a trial only; the search ends
             after five such trials in a row, or after as many as it was to have.
     """
     if importlib.util.find_spec("optuna") is None:
         raise SettingsError("tune needs a package that isn't installed; install it with: pip install optuna")
-    from pose_train.tune_study import Search
+    from pose_train.tune_file import study_errors_explained
+    from pose_train.tune_study import Search, study_file
 
     samples = (train_samples, val_samples)
-    search = Search(settings, how or TuneSettings(), samples=samples, listener=on_event or _ignore)
-    search.run()
-    return search.result()
+    with study_errors_explained(study_file(settings)):
+        search = Search(settings, how or TuneSettings(), samples=samples, listener=on_event or _ignore)
+        search.run()
+        return search.result()
 
 
 def _ignore(_event: TrainEvent | TrialEvent) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, TypeVar
@@ -117,7 +118,8 @@ def _summary(done: TuneResult) -> list[str]:
     counts = f"{done.complete} trials complete, {done.pruned} stopped early, {done.failed} failed"
     return [
         f"{counts}; best keypoint AP {done.value:.3f} with {_words(done.changes)}",
-        f"study: {done.study}, picture: {done.folder / 'study.png'}, all settings: {done.settings}",
+        f"study: {done.study}, picture: {done.folder / 'study.png'}",
+        f"train with the best settings: pose train recipe={shlex.quote(done.settings.as_posix())}",
     ]
 
 

@@ -109,7 +109,7 @@ def download_coco_pose(
         folder: gets `annotations/`, `train2017/` and `val2017/`.
         splits: of 'train' (19.3 GB) and 'val' (0.8 GB).
         site: another address that has COCO's `zips/` and `annotations/`.
-        keep: whether the zip files stay after they were unpacked.
+        keep: whether the zip files stay after they were unpacked; those that were there before stay anyway.
         progress: called with what is being done, how much of it and of how much.
 
     Raises:
@@ -125,9 +125,10 @@ def download_coco_pose(
     for archive in waiting:
         file = folder / Path(archive.path).name
         remote = RemoteFile(f"{site.rstrip('/')}/{archive.path}", archive.size, archive.sha256)
+        keeps = keep or file.exists()
         fetch_file(remote, file, progress=_named(say, f"fetching {file.name}"))
         unpack_zip(file, folder, only=archive.only, progress=_named(say, f"unpacking {file.name}"))
-        if not keep:
+        if not keeps:
             file.unlink()
 
 

@@ -50,7 +50,7 @@ def fetch_file(
     """Download a file, going on where an earlier call stopped.
 
     Until it is whole and its digest is right, it is called TARGET.part. A target that is there already is taken
-    as it is when its size is right.
+    as it is when its size and its digest are right.
 
     Args:
         remote: what to fetch.
@@ -60,15 +60,26 @@ def fetch_file(
         wait: seconds before the second try; doubled with every further one that brings nothing.
 
     Raises:
-        DataError: no connection, an error in answer, or another file than the one that is known.
+        DataError: no connection, an error in answer, or another file than the one that is known, also where it was
+            there already.
         PoseError: the file can't be written.
     """
     if target.is_file() and target.stat().st_size == remote.size:
+        if (found := _digest(target)) != remote.sha256:
+            raise DataError(
+                f"{target}: must have the SHA-256 digest {remote.sha256}; got {found}; move it away, and the same "
+                f"command fetches {remote.address}"
+            )
         return
     part = target.with_name(f"{target.name}.part")
     try:
         _fill(part, remote, progress or _say_nothing, timeout=timeout, wait=wait)
-        _check_digest(part, remote)
+        if (found := _digest(part)) != remote.sha256:
+            part.unlink()
+            raise DataError(
+                f"{remote.address}: must have the SHA-256 digest {remote.sha256}; got {found}; it was damaged on its "
+                "way and has been removed; run the same command again"
+            )
         part.replace(target)
     except OSError as error:
         raise PoseError(
@@ -169,17 +180,12 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-def _check_digest(part: Path, remote: RemoteFile) -> None:
+def _digest(path: Path) -> str:
     digest = hashlib.sha256()
-    with part.open("rb") as file:
+    with path.open("rb") as file:
         while chunk := file.read(CHUNK):
             digest.update(chunk)
-    if digest.hexdigest() != remote.sha256:
-        part.unlink()
-        raise DataError(
-            f"{remote.address}: must have the SHA-256 digest {remote.sha256}; got {digest.hexdigest()}; it was "
-            "damaged on its way and has been removed; run the same command again"
-        )
+    return digest.hexdigest()
 
 
 def _say_nothing(_done: int, _total: int) -> None:
