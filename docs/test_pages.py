@@ -24,6 +24,7 @@ SMALLER = {
     "train=24": "train=4",
     "val=100": "val=8",
     "overfit 8": "overfit 2 --steps 10",
+    "|| echo": "|| test $? = 1 && echo",  # 1 says that something was found; anything else is a failure
 }
 
 

@@ -74,6 +74,16 @@ def test_an_existing_run_folder_is_taken_when_asked(tmp_path: Path) -> None:
     assert make_run_folder(str(tmp_path), name="a", exist_ok=True) == first
 
 
+@pytest.mark.parametrize("words", [("project=.",), ("project=..",), ("project=/",), ("name=..",)])
+def test_a_place_that_cannot_be_numbered_is_one_line(words, run, weights, photos, in_empty_folder) -> None:
+    outcome = run("predict", str(weights), str(photos), *words)
+    assert outcome.status == 2
+    line = outcome.err.splitlines()[-1]
+    assert line.startswith(f"pose: {words[0].partition('=')[0]} must end with the name of a new folder")
+    assert "add exist_ok=True" in line
+    assert list(in_empty_folder.iterdir()) == []
+
+
 def test_predict_draws_every_image_and_prints_a_line_for_it(run, weights, photos, in_empty_folder) -> None:
     outcome = run("predict", weights, photos, "conf=0")
     about, *lines = outcome.out.splitlines()

@@ -1,12 +1,13 @@
 """Random changes of training images: where pixels go, labels go too."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import cv2
 import numpy as np
 import pytest
 from pose_data import (
     AugmentSettings,
+    DrawnPeople,
     PoseTargets,
     Sample,
     SettingsError,
@@ -456,3 +457,14 @@ def test_the_defaults_are_the_published_ones():
 def test_a_setting_out_of_range_is_named():
     with pytest.raises(SettingsError, match=r"mosaic must be from 0 to 1; got 1.5"):
         AugmentSettings(mosaic=1.5)
+
+
+@pytest.mark.parametrize("setting", fields(AugmentSettings), ids=lambda setting: setting.name)
+def test_every_setting_changes_what_is_seen(setting):
+    plain, people = replace(PLAIN, **{setting.name: 0.0}), DrawnPeople(4, size=64)
+    changed = replace(plain, **{setting.name: setting.metadata["max"]})
+    one, other = (
+        [augment(i, people, size=64, settings=settings, generator=np.random.default_rng(i))[0] for i in range(4)]
+        for settings in (plain, changed)
+    )
+    assert not np.array_equal(one, other)

@@ -2,7 +2,9 @@
 
 import json
 import re
+from pathlib import Path
 
+import pytest
 from pose_data import write_people
 from pose_train import MessageEvent, StartEvent, StepEvent, TrainSettings, train
 from pose_train.messages import MessageLog
@@ -64,3 +66,16 @@ def test_messages_are_on_disk_before_the_first_step(tiny, tmp_path):
 
     tiny(tiny.settings(tmp_path, epochs=1, val=False), listen)
     assert there[0][0].startswith("AdamW")
+
+
+@pytest.mark.parametrize("holds_data", [True, False])
+def test_a_folder_called_as_the_drawn_people_is_told_apart_from_them(holds_data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if holds_data:
+        write_people(Path("people"), train=2, val=1, size=64)
+    else:
+        Path("people").mkdir()
+    plain = {"epochs": 1, "imgsz": 64, "batch": 2, "workers": 0, "device": "cpu", "plots": False, "val": False}
+    folder = train(TrainSettings(data="people", fraction=1.0 if holds_data else 0.002, **plain)).run_folder
+    taken = f"the folder '{tmp_path / 'people'}'" if holds_data else "the drawn people that come along"
+    assert said_in(folder)[0].startswith(f"data=people: {taken}")

@@ -47,6 +47,11 @@ def test_images_without_labels_are_passed_over():
     assert choose_labelled(Unlabelled(8, labelled=(1, 3, 7)), 2) == [1, 7]
 
 
+def test_what_a_part_lacks_is_taken_from_others():
+    assert choose_labelled(Unlabelled(16, labelled=(2, 12, 13, 14, 15)), 4) == [2, 12, 13, 14]
+    assert choose_labelled(Unlabelled(16, labelled=(14, 15)), 4) == [14, 15]
+
+
 def test_a_data_set_without_labels_is_refused():
     with pytest.raises(SettingsError, match="must have labelled keypoints; got none"):
         choose_labelled(Unlabelled(4, labelled=()), 2)

@@ -1,6 +1,7 @@
 """The same run, whatever happens: killed anywhere and resumed, it ends with the same bits."""
 
 import json
+import multiprocessing
 import os
 import random
 import shlex
@@ -22,7 +23,7 @@ from pose_data import (
     write_people,
 )
 from pose_nn import load_checkpoint
-from pose_train import MessageEvent, StepEvent, TrainSettings, ValidationEvent, train
+from pose_train import MessageEvent, StepEvent, TrainingError, TrainSettings, ValidationEvent, train
 from pose_train.record import fingerprint
 from safetensors.torch import load_file
 from torch import distributed
@@ -266,6 +267,21 @@ def test_a_second_ctrl_c_ends_at_once(tiny, tmp_path, monkeypatch):
 
     with pytest.raises(KeyboardInterrupt):
         tiny(settings_of(tiny, tmp_path), on_event=press_twice)
+
+
+def test_a_killed_worker_ends_the_run_in_a_line_with_the_command_that_goes_on(tiny, whole, tmp_path, assert_same_run):
+    def kill_workers(event):
+        if isinstance(event, StepEvent):
+            for worker in multiprocessing.active_children():
+                worker.kill()
+                worker.join()
+
+    word = f"go on with: pose train resume={(tmp_path / 'run').as_posix()}"
+    with pytest.raises(TrainingError, match=r"a process that reads images was ended .* fewer 'workers:'") as stopped:
+        tiny(tiny.settings(tmp_path, **WHOLE, workers=1), on_event=kill_workers)
+    assert str(stopped.value).endswith(word)
+    tiny(TrainSettings(resume=str(tmp_path / "run")))
+    assert_same_run(whole, tmp_path / "run")
 
 
 def test_an_exception_of_the_listener_leaves_the_last_checkpoint_whole(tiny, tmp_path):

@@ -173,7 +173,8 @@ def test_several_devices_name_the_command_that_starts_a_process_for_each():
 
 
 def test_every_setting_is_read_by_something():
-    read = {name for file in Path(pose_train.__file__).parent.glob("*.py") for name in settings_read_in(file)}
+    files = [file for file in Path(pose_train.__file__).parent.glob("*.py") if file.stem != "overfitting"]  # has others
+    read = {name for file in files for name in settings_read_in(file)}
     passed_on = TrainSettings().augmentation().__dataclass_fields__.keys()
     assert [name for name in TrainSettings.__dataclass_fields__ if name not in read | passed_on] == []
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 LEARNING = ("train", "tune")  # verbs whose words are settings of pose-train
 ANY = ("true", "false")
-OFF = ("false", "none", "", "0", "0.0")
+OFF = ("false", "none", "null", "", "0", "0.0")
 _NO_MASKS = "there are no masks here; leave it out"
 _VIDEO = "video is read by `pose track`, every frame of it and no stream"
 _TRACKER = "there is one tracker, `pose track`; its words are sure, match, begin and keep"
@@ -84,6 +84,7 @@ FOREIGN: Mapping[str, ForeignWord] = MappingProxyType(
         "copy_paste": ForeignWord("it needs masks, which keypoint labels don't have; leave it out", OFF),
         "auto_augment": ForeignWord(_OTHER_TASK, ("randaugment", *OFF)),
         "erasing": ForeignWord(_OTHER_TASK, ("0.4", *OFF)),
+        "crop_fraction": ForeignWord(_OTHER_TASK, ("1.0", "1", *OFF)),
         "rle": ForeignWord("that loss belongs to another network; use likelihood=1, or leave it out", OFF),
         "angle": ForeignWord(_OTHER_TASK),
         "overlap_mask": ForeignWord(_NO_MASKS, ANY),
@@ -94,6 +95,7 @@ FOREIGN: Mapping[str, ForeignWord] = MappingProxyType(
         "show_labels": ForeignWord(_DRAWING, ("true",)),
         "show_conf": ForeignWord(_DRAWING, ("true",)),
         "show_boxes": ForeignWord(_DRAWING, ("true",)),
+        "boxes": ForeignWord(_DRAWING, ("true",)),
         "hide_labels": ForeignWord(_DRAWING, OFF),
         "hide_conf": ForeignWord(_DRAWING, OFF),
         "line_width": ForeignWord("lines are as wide as the image asks for; leave it out", OFF),
@@ -116,6 +118,9 @@ FOREIGN: Mapping[str, ForeignWord] = MappingProxyType(
         "save_hybrid": ForeignWord("it mixes labels into results; use save_txt=True", OFF),
         "dnn": ForeignWord("ONNX files run in ONNX Runtime; leave it out", OFF),
         # exporting
+        "dynamic": ForeignWord("it belongs to `pose export`", OFF),
+        "simplify": ForeignWord("it belongs to `pose export`", ANY),
+        "opset": ForeignWord("it belongs to `pose export`", OFF),
         "nms": ForeignWord(_SELECTION, OFF),
         "end2end": ForeignWord("people are selected inside the file by `pose export nms=True`", OFF),
         "workspace": ForeignWord("it belongs to pose export format=engine; leave it out", OFF),

@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
+from pose_data import SettingsError
+
 
 def make_run_folder(project: str, *, name: str = "", exist_ok: bool = False) -> Path:
     """Make the folder project/name, or project itself without a name, numbered when it is taken.
@@ -17,9 +19,10 @@ def make_run_folder(project: str, *, name: str = "", exist_ok: bool = False) -> 
         exist_ok: take an existing folder as it is.
 
     Raises:
+        SettingsError: the folder has no name to put a number after, where one may be needed.
         OSError: the folder can't be made.
     """
-    wanted = Path(project).expanduser() / name
+    wanted = _wanted(project, name, exist_ok=exist_ok)
     if exist_ok:
         wanted.mkdir(parents=True, exist_ok=True)
         return wanted
@@ -46,9 +49,10 @@ def whole_run_folder(project: str, *, name: str = "", exist_ok: bool = False) ->
         A folder inside the run folder; the block writes to it, and what it holds moves up at the end.
 
     Raises:
+        SettingsError: the folder has no name to put a number after, where one may be needed.
         OSError: the folder can't be made, or a file can't be moved.
     """
-    wanted = Path(project).expanduser() / name
+    wanted = _wanted(project, name, exist_ok=exist_ok)
     there = [path for path in (wanted, *wanted.parents) if path.exists()]
     folder = make_run_folder(project, name=name, exist_ok=exist_ok)
     made = [path for path in wanted.parents if path not in there]
@@ -73,3 +77,14 @@ def _move_up(unfinished: Path) -> None:
             target = unfinished.parent / path.relative_to(unfinished)
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)
+
+
+def _wanted(project: str, name: str, *, exist_ok: bool) -> Path:
+    wanted = Path(project).expanduser() / name
+    if not exist_ok and wanted.name in ("", ".."):
+        word, given, example = ("name", name, "first") if name else ("project", project, "runs/mine")
+        raise SettingsError(
+            f"{word} must end with the name of a new folder, which gets a number where it is taken; got '{given}'; "
+            f"name one, such as {word}={example}, or add exist_ok=True"
+        )
+    return wanted

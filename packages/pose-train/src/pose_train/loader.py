@@ -153,6 +153,11 @@ def make_loader(images: AugmentedImages, order: EpochOrder, *, workers: int, pin
     return _Batches(loader)
 
 
+def is_lost_worker(error: RuntimeError) -> bool:
+    """Whether an error says that a worker has ended; torch raises it wherever the learning process is just then."""
+    return str(error).startswith("DataLoader worker (pid")
+
+
 def _cores() -> int:
     """Count the cores that this process may use, where the system tells, or else all."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

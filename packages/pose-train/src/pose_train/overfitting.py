@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise, zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -123,14 +123,17 @@ def choose_labelled(samples: Samples, count: int) -> list[int]:
     Raises:
         SettingsError: there is none.
     """
-    chosen: list[int] = []
-    starts = np.linspace(0, len(samples), count + 1).astype(int)
-    for i in range(count):
-        labelled = (j for j in range(int(starts[i]), int(starts[i + 1])) if samples.targets(j).visibility.any())
-        chosen += list(islice(labelled, 1))
+    starts = np.linspace(0, len(samples), count + 1).astype(int).tolist()
+    parts = [_labelled(samples, range(start, end)) for start, end in pairwise(starts)]
+    turns = zip_longest(*parts)  # one of each part, then another of each that has one, and so on
+    chosen = sorted(islice((index for turn in turns for index in turn if index is not None), count))
     if not chosen:
         raise SettingsError("overfit: the images must have labelled keypoints; got none in the whole data set")
     return chosen
+
+
+def _labelled(samples: Samples, indices: Iterable[int]) -> Iterator[int]:
+    return (index for index in indices if samples.targets(index).visibility.any())
 
 
 class FewSamples:
@@ -217,6 +220,8 @@ def _removed_if_unwritten(watch: _Watch) -> Iterator[None]:
     """Remove the folder of a check whose files can't be written: it is no run that could go on."""
     try:
         yield
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt("interrupted before the images were learnt; the same command begins again") from stop
     except PoseError as error:
         unwritten = find_write_error(error)
         if unwritten is None:

@@ -204,8 +204,9 @@ def find_run_folder(settings: TrainSettings) -> RunFolder:
         SettingsError: there is none, or it holds no state to go on from.
     """
     if settings.resume is True and not Path(settings.model).exists():
+        given = "none" if settings.model == TrainSettings().model else f"'{settings.model}'"
         raise SettingsError(
-            f"resume: True means the run of model=, which must be a file in a run folder; got '{settings.model}'; name "
+            f"resume: True means the run of model=, which must be a file in a run folder; got {given}; name "
             "the folder, such as resume=runs/train"
         )
     path = Path(settings.model if settings.resume is True else str(settings.resume))

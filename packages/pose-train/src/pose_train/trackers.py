@@ -92,6 +92,8 @@ def check_trackers(names: tuple[str, ...]) -> None:
         if name not in TRACKERS:
             near = nearest_key(name, TRACKERS)
             hint = f"did you mean '{near}'?" if near else "leave it out for none"
+            if "," in name:
+                hint = f"for several, write tracker=[{name}]"
             raise SettingsError(f"tracker must be one of {', '.join(TRACKERS)}; got '{name}'; {hint}")
         kind = TRACKERS[name]
         if importlib.util.find_spec(kind.module) is None:

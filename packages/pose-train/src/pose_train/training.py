@@ -10,13 +10,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import torch
-from pose_data import PoseError, Samples, SettingsError, load_settings, whole_data_path
+from pose_data import DRAWN_PEOPLE, PoseError, Samples, SettingsError, load_settings, whole_data_path
 
 from pose_train.data import RunData, open_run_data, settle_flips
 from pose_train.engine import Engine, make_engine, reproducible
 from pose_train.events import Listener, MessageEvent, TrainEvent
 from pose_train.failures import TrainingError, find_write_error
 from pose_train.interrupts import Interrupts, noted_interrupts
+from pose_train.loader import is_lost_worker
 from pose_train.messages import MessageLog
 from pose_train.optimizer import freeze_layers, plan_optimizer
 from pose_train.outcome import TrainResult
@@ -51,12 +52,15 @@ def train(
         KeyboardInterrupt: Ctrl-C.
     """
     earlier = find_run_folder(settings) if settings.resume else None
+    asked = settings.data
     settings = _as_begun(settings, earlier) if earlier else with_whole_paths(settings)
     if earlier:
         _check_data_there(settings, earlier, given=train_samples is not None)
     else:
         check_place(wanted_place(settings), numbered=not settings.exist_ok)
     settings, data = _settled(settings, open_run_data(settings, train_samples, val_samples))
+    if train_samples is None and not earlier:
+        data = dataclasses.replace(data, notes=(*_people_note(asked, settings.data), *data.notes))
     with reproducible(settings), noted_interrupts() as interrupts:
         engine = make_engine(settings)
         told = MessageLog(on_event or _ignore) if engine.writes else _ignore
@@ -174,9 +178,16 @@ class _Job:
 
 @contextmanager
 def way_on_said(folder: RunFolder) -> Iterator[None]:
-    """Say, where a file can't be written, which command goes on with a run that has a state to go on from."""
+    """Say, where a file can't be written or a worker was killed, which command goes on with a run that can go on."""
     try:
         yield
+    except RuntimeError as error:
+        if not is_lost_worker(error):
+            raise
+        raise TrainingError(
+            "a process that reads images was ended from outside, which a system does that runs out of memory; write "
+            f"fewer 'workers:' into '{folder.settings}', and go on with: pose train {folder.resume_word}"
+        ) from error
     except PoseError as error:
         if not find_write_error(error) or not folder.state.exists():
             raise
@@ -234,6 +245,15 @@ def _settled(settings: TrainSettings, data: RunData) -> tuple[TrainSettings, Run
     """Settle what the settings leave to the data, and note it with them."""
     settings, notes = settle_flips(settings, data.learnt.skeleton)
     return settings, dataclasses.replace(data, notes=(*data.notes, *notes))
+
+
+def _people_note(asked: str, taken: str) -> tuple[str, ...]:
+    """Say which data set 'people' is, where something else of that name is there as well."""
+    if asked != DRAWN_PEOPLE or not Path(asked).exists():
+        return ()
+    if taken == asked:
+        return (f"data={asked}: the drawn people that come along; the folder '{asked}' here holds no data YAML",)
+    return (f"data={asked}: the folder '{taken}', not the drawn people of that name",)
 
 
 def _ignore(_event: TrainEvent) -> None:
