@@ -191,8 +191,11 @@ def alone(session: nox.Session, package: Package) -> None:
 
 
 def slow_tests(package: Package) -> str:
-    """Names of a package's tests that took long in `tests` and passed, a line each; nothing where it wasn't run."""
-    names = SLOW_TESTS.read_text(encoding="utf-8").splitlines() if SLOW_TESTS.exists() else []
+    """Names of a package's tests that took long in `tests` and passed, a line each; none where code was changed."""
+    files = [file for one in PACKAGES for folder in ("src", "tests") for file in (one.folder / folder).rglob("*.py")]
+    if not SLOW_TESTS.exists() or SLOW_TESTS.stat().st_mtime < max(file.stat().st_mtime for file in files):
+        return ""
+    names = SLOW_TESTS.read_text(encoding="utf-8").splitlines()
     prefix = f"packages/{package.name}/"
     return "".join(f"{name.removeprefix(prefix)}\n" for name in names if name.startswith(prefix))
 

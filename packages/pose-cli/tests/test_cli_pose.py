@@ -69,6 +69,22 @@ def test_training_makes_it_the_best_weights_of_the_run(dataset, weights, tmp_pat
     assert model.card.data == str(dataset)
 
 
+def test_words_of_training_win_over_those_of_the_object(weights, monkeypatch) -> None:
+    import pose_train
+
+    taken = []
+
+    def note(settings, *, on_event):
+        taken.append(settings)
+        raise SettingsError("enough")
+
+    monkeypatch.setattr(pose_train, "train", note)
+    with pytest.raises(SettingsError, match="enough"):
+        Pose(weights, device="cpu").train(recipe="published", pretrained=False, device="cuda:1")
+    assert (taken[0].model, taken[0].pretrained, taken[0].device) == (str(weights), False, "cuda:1")
+    assert (taken[0].nbs, taken[0].alignment) == (64, "iou")
+
+
 def test_a_mistyped_word_of_training_gets_the_nearest_right_one(weights) -> None:
     with pytest.raises(PoseError, match=r"Pose\.train: no setting 'epoch'; did you mean 'epochs'"):
         Pose(weights).train(epoch=1)

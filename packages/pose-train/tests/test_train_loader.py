@@ -1,6 +1,6 @@
 """Order, groups and mixing of the training images, and how often each is read."""
 
-import os
+from multiprocessing import get_start_method
 
 import numpy as np
 import pytest
@@ -192,7 +192,7 @@ def test_images_of_a_group_are_kept_no_larger_than_they_are_learnt():
     np.testing.assert_allclose(kept.targets(0).boxes, DrawnPeople(2, size=128, seed=0).targets(0).boxes / 4)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="what is changed here reaches no worker that isn't forked")
+@pytest.mark.skipif(get_start_method() != "fork", reason="what is changed here reaches no worker that isn't forked")
 def test_a_batch_that_finds_no_room_in_shared_memory_comes_through_a_pipe(monkeypatch):
     def full(_batch):
         raise RuntimeError("unable to allocate shared memory")

@@ -68,6 +68,16 @@ def test_messages_are_on_disk_before_the_first_step(tiny, tmp_path):
     assert there[0][0].startswith("AdamW")
 
 
+def test_why_a_run_was_stopped_is_its_last_message(tiny, tmp_path):
+    def stop(event):
+        if isinstance(event, StepEvent):
+            raise KeyboardInterrupt("enough")
+
+    with pytest.raises(KeyboardInterrupt):
+        tiny(tiny.settings(tmp_path, val=False), stop)
+    assert said_in(tmp_path / "run")[-1] == "enough"
+
+
 @pytest.mark.parametrize("holds_data", [True, False])
 def test_a_folder_called_as_the_drawn_people_is_told_apart_from_them(holds_data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -207,12 +207,12 @@ class Pose:
         from pose_cli.progress import progress_shown, told_both
 
         asked = check_words(words, settings=TrainSettings, command="Pose.train")
-        given: dict[str, object] = {**asked, "model": self.model, **({"recipe": str(recipe)} if recipe else {})}
+        own: dict[str, object] = {"model": self.model, **({"recipe": str(recipe)} if recipe else {})}
         defaults: dict[str, object] = {}
         if not asked.get("resume"):  # with it, all else is as the run was begun
-            given["pretrained"] = self.weights
+            own["pretrained"] = self.weights
             defaults["device"] = self.device
-        settings = make_train_settings(given, source="Pose.train", defaults=defaults)
+        settings = make_train_settings({**own, **asked}, source="Pose.train", defaults=defaults)
         with progress_shown() if progress else nullcontext() as shown:
             result = train(settings, on_event=told_both(shown, on_event))
         self.model, self.weights, self._runtime = str(result.best), "", None

@@ -32,7 +32,14 @@ def describe_code(source: Path) -> Checkout | None:
 
 
 def git_commit(folder: Path) -> str | None:
-    """Find the commit that is checked out in a folder or around it; None outside a repository."""
+    """Find the commit that is checked out in a folder or around it; None outside a repository that can be read."""
+    try:
+        return _find_commit(folder)
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _find_commit(folder: Path) -> str | None:
     for place in (folder, *folder.parents):
         git = place / ".git"
         if git.is_file():  # a worktree or a submodule

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import os
 import signal
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from multiprocessing import get_start_method
 from typing import Any
 
 import cv2
@@ -18,9 +20,10 @@ from pose_data import AugmentSettings, PoseError, PoseTargets, Samples, augment
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from pose_train.batches import Batch, batch_of_arrays, make_batch, make_empty_batch
-from pose_train.interrupts import UNCHANGED
 from pose_train.kept_images import KeptImages
 from pose_train.order import Draw, EpochOrder, Group
+
+LOOK_FOR_PARENT = 2.0  # seconds after which a worker sees that the learning process is gone
 
 Item = tuple[NDArray[np.uint8], PoseTargets]
 Made = Batch | tuple[NDArray[Any], ...] | PoseError  # what a worker sends: a batch may be its arrays
@@ -153,9 +156,15 @@ def make_loader(images: AugmentedImages, order: EpochOrder, *, workers: int, pin
     return _Batches(loader)
 
 
-def is_lost_worker(error: RuntimeError) -> bool:
-    """Whether an error says that a worker has ended; torch raises it wherever the learning process is just then."""
-    return str(error).startswith("DataLoader worker (pid")
+def explain_lost_worker(error: RuntimeError) -> str:
+    """Say why a worker has ended, which torch raises wherever the learning process is just then; "" of other errors."""
+    said = str(error).partition("\n")[0].strip()
+    if not said.startswith("DataLoader worker (pid"):
+        return ""
+    if "signal: Killed" in said:
+        return "a process that reads images was killed, as systems do that run out of memory"
+    guard = "" if get_start_method() == "fork" else "; a script must train under `if __name__ == '__main__':`"
+    return f"a process that reads images has ended ({said}){guard}"
 
 
 def _cores() -> int:
@@ -164,7 +173,21 @@ def _cores() -> int:
 
 
 def _begin_worker(_worker: int) -> None:
-    for one in UNCHANGED:  # terminals and schedulers send them to all; the run itself says when it ends
-        signal.signal(one, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all; the run itself says when it ends
+    if hasattr(signal, "sigtimedwait"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
+
+
+def _end_with(parent: int) -> None:
+    """End this worker when the learning process ends it or is gone, whatever it is doing; nobody else's SIGTERM does.
+
+    A scheduler sends one to every process of a job, while the learning process wants to end its step.
+    """
+    while os.getppid() == parent:
+        sent = signal.sigtimedwait({signal.SIGTERM}, LOOK_FOR_PARENT)
+        if sent is not None and sent.si_pid == parent:
+            break
+    os._exit(0)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
-from pose_data import write_errors_explained
+from pose_data import PoseError, write_errors_explained
 
 from pose_train.events import Listener, MessageEvent, StartEvent, TrainEvent
 from pose_train.run_folder import RunFolder
@@ -19,21 +21,35 @@ class MessageLog:
 
     Args:
         listener: told everything.
+        writes: False in all processes but one, which tell and write nothing.
     """
 
-    def __init__(self, listener: Listener) -> None:
-        self.listener = listener
+    def __init__(self, listener: Listener, *, writes: bool = True) -> None:
+        self.listener, self.writes = listener, writes
         self.lines: list[str] = []
         self.file: Path | None = None
 
     def __call__(self, event: TrainEvent) -> None:
         """Keep a message, and pass every event on."""
+        if not self.writes:
+            return
         if isinstance(event, StartEvent):
             self.file = RunFolder(event.run_folder).messages
             _append(self.file, self.lines)
         elif isinstance(event, MessageEvent):
             self._keep(event.text)
         self.listener(event)
+
+    @contextmanager
+    def end_kept(self) -> Iterator[None]:
+        """Keep why a run ends before its end, where that can be written."""
+        try:
+            yield
+        except (PoseError, KeyboardInterrupt) as stop:
+            if self.file is not None and self.file.parent.is_dir():
+                with suppress(PoseError):
+                    self._keep(str(stop) or "interrupted")
+            raise
 
     def _keep(self, text: str) -> None:
         self.lines.append(f"{utc_now()} {' '.join(text.split())}")

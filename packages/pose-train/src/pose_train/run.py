@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 from pose_data import Samples, SettingsError, atomic_path, check_imgsz
@@ -31,7 +32,7 @@ from pose_train.run_folder import RunFolder, make_run_folder
 from pose_train.settings import TrainSettings
 from pose_train.start import Start
 from pose_train.tables import loss_columns, metric_columns
-from pose_train.validation import ValidationResult, validate_shared
+from pose_train.validation import ValidationResult, share_of_batch, validate_shared
 
 BATCH_PICTURES = 3
 NAMED = 8  # images of a batch whose losses are no numbers, in a message
@@ -247,7 +248,11 @@ class Run:
 
     def _tell_validation(self, event: TrainEvent) -> None:
         self.listener(event)
-        if self.interrupts.asked and self.engine.world == 1 and isinstance(event, ValidationEvent):
+        if not isinstance(event, ValidationEvent) or self.data.held_out is None:
+            return
+        batch = share_of_batch(self.settings, self.engine)
+        each = math.ceil(len(self.data.held_out) // self.engine.world / batch)  # batches; some processes have one more
+        if math.ceil(event.done / batch) <= each and self.engine.any(self.interrupts.asked):
             raise StoppedError  # the epoch is learnt, and a resumed run will validate it
 
     def _note_best(self, metrics: PoseMetrics | None) -> bool:

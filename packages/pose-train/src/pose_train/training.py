@@ -17,7 +17,7 @@ from pose_train.engine import Engine, make_engine, reproducible
 from pose_train.events import Listener, MessageEvent, TrainEvent
 from pose_train.failures import TrainingError, find_write_error
 from pose_train.interrupts import Interrupts, noted_interrupts
-from pose_train.loader import is_lost_worker
+from pose_train.loader import explain_lost_worker
 from pose_train.messages import MessageLog
 from pose_train.optimizer import freeze_layers, plan_optimizer
 from pose_train.outcome import TrainResult
@@ -28,6 +28,8 @@ from pose_train.settings import TrainSettings
 from pose_train.start import Start, make_start, make_start_again
 from pose_train.tables import check_table
 from pose_train.trackers import check_trackers, tracked
+
+WAY_ON = ", and go on with: pose train "
 
 
 def train(
@@ -63,8 +65,8 @@ def train(
         data = dataclasses.replace(data, notes=(*_people_note(asked, settings.data), *data.notes))
     with reproducible(settings), noted_interrupts() as interrupts:
         engine = make_engine(settings)
-        told = MessageLog(on_event or _ignore) if engine.writes else _ignore
-        with tracked(settings, told, here=engine.writes) as listener:
+        log = MessageLog(on_event or _ignore, writes=engine.writes)
+        with log.end_kept(), tracked(settings, log, here=engine.writes) as listener:
             job = _Job(data, engine, listener, interrupts)
             if earlier:
                 with way_on_said(earlier):
@@ -182,18 +184,17 @@ def way_on_said(folder: RunFolder) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if not is_lost_worker(error):
+        lost = explain_lost_worker(error)
+        if not lost:
             raise
-        raise TrainingError(
-            "a process that reads images was ended from outside, which a system does that runs out of memory; write "
-            f"fewer 'workers:' into '{folder.settings}', and go on with: pose train {folder.resume_word}"
-        ) from error
+        fewer = f"lower 'workers:' in '{folder.settings}' (with 0 there are no such processes)"
+        raise TrainingError(f"{lost}; {fewer}{WAY_ON}{folder.resume_word}") from error
     except PoseError as error:
         if not find_write_error(error) or not folder.state.exists():
             raise
         elsewhere = ", or name another place to write to"  # which a run that goes on doesn't take
         said = str(error).removesuffix(elsewhere)
-        raise PoseError(f"{said}, and go on with: pose train {folder.resume_word}") from error
+        raise PoseError(f"{said}{WAY_ON}{folder.resume_word}") from error
 
 
 def _out_of_memory(run: Run, settings: TrainSettings, *, world: int) -> TrainingError:

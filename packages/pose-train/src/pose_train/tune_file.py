@@ -135,7 +135,8 @@ def _experiments_allowed() -> Iterator[None]:
 def _is_full_disk(error: BaseException) -> bool:
     """Whether an error, or one that led to it, is that of a full disk."""
     # SQLite's error has no number in Python 3.10.
-    return any(getattr(one, "errno", None) == errno.ENOSPC or "disk is full" in str(one) for one in _led_to(error))
+    full = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # Windows has no quota of its own
+    return any(getattr(one, "errno", None) in full or "disk is full" in str(one) for one in _led_to(error))
 
 
 def _led_to(error: BaseException | None) -> Iterator[BaseException]:

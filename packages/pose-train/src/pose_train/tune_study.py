@@ -19,7 +19,7 @@ from pose_train.events import EpochEvent, MessageEvent, StartEvent, TrainEvent
 from pose_train.failures import TrainingError
 from pose_train.run_folder import RunFolder
 from pose_train.settings import MOST_SEED, TrainSettings
-from pose_train.training import check_training, train
+from pose_train.training import WAY_ON, check_training, train
 from pose_train.tune_file import fail_killed_trials, open_study, study_errors_explained, was_given_up
 from pose_train.tune_pictures import write_study_picture
 from pose_train.tune_recipe import NO_RESULT_DEPENDS_ON, write_recipe
@@ -72,7 +72,9 @@ class Search:
                 self._begin_trial()
             else:
                 self._wait_for(running)
-        self.listener(MessageEvent(f"{self.failures} trials failed, {self.in_a_row} of them in a row: no more begin"))
+        self.listener(
+            MessageEvent(f"trials that failed: {self.failures}, of them in a row: {self.in_a_row}; no more begin")
+        )
 
     def result(self) -> TuneResult:
         """Write what was found, and say it.
@@ -117,7 +119,7 @@ class Search:
             with study_errors_explained(self.file):  # a full disk is no failure of this trial alone
                 train(settings, train_samples=learnt, val_samples=held_out, on_event=judge)
         except TrainingError as error:
-            self.why = str(error)
+            self.why = str(error).partition(WAY_ON)[0]  # a trial isn't gone on with
             raise
         finally:
             judge.remove_state()

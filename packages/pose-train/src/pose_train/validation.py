@@ -86,15 +86,18 @@ def validate_shared(
     conf = DEFAULT_CONF if settings.conf is None else settings.conf
     predictor = Predictor(runtime, conf=conf, iou=settings.iou, max_det=settings.max_det, imgsz=settings.imgsz)
     mine = range(engine.rank, len(samples), engine.world)
-    evaluator, times = _run_over(
-        predictor, samples, mine, batch=max(settings.batch // engine.world, 1), on_event=on_event
-    )
+    evaluator, times = _run_over(predictor, samples, mine, batch=share_of_batch(settings, engine), on_event=on_event)
     if engine.world > 1:
         parts = engine.gather(evaluator.to_bytes())
         evaluator = _make_evaluator(samples)
         for part in parts:  # an image has one name in every process, and counts once
             evaluator.merge_bytes(part)
     return _result(evaluator, times, images=len(samples), timed=len(mine))
+
+
+def share_of_batch(settings: TrainSettings, engine: Engine) -> int:
+    """Count the images that a process validates at a time."""
+    return max(settings.batch // engine.world, 1)
 
 
 def _run_over(

@@ -123,12 +123,15 @@ def download_coco_pose(
     waiting = _waiting(folder, splits)
     _check_space(folder, waiting)
     for archive in waiting:
-        file = folder / Path(archive.path).name
+        given = folder / Path(archive.path).name
+        # One that lies there is its owner's; what is fetched has another name until it is unpacked.
+        file = given if given.exists() else given.with_name(f".{given.name}")
         remote = RemoteFile(f"{site.rstrip('/')}/{archive.path}", archive.size, archive.sha256)
-        keeps = keep or file.exists()
-        fetch_file(remote, file, progress=_named(say, f"fetching {file.name}"))
-        unpack_zip(file, folder, only=archive.only, progress=_named(say, f"unpacking {file.name}"))
-        if not keeps:
+        fetch_file(remote, file, progress=_named(say, f"fetching {given.name}"))
+        unpack_zip(file, folder, only=archive.only, progress=_named(say, f"unpacking {given.name}"))
+        if keep:
+            file.replace(given)
+        elif file != given:
             file.unlink()
 
 
