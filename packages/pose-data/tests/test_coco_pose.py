@@ -5,12 +5,14 @@ import hashlib
 import http.server
 import io
 import json
+import shutil
 import threading
 import zipfile
 from collections import namedtuple
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
@@ -165,6 +167,26 @@ def test_one_split_is_fetched_alone_and_the_archive_kept_on_request(site, tmp_pa
     download_coco_pose(tmp_path, splits=["val"], site=site, keep=True)
     assert (tmp_path / "val2017.zip").is_file()
     assert not (tmp_path / "train2017").exists()
+
+
+def test_archives_that_were_there_are_taken_and_left_alone(site, tmp_path):
+    download_coco_pose(tmp_path, splits=["val"], site=site, keep=True)
+    archives = {path: path.read_bytes() for path in tmp_path.glob("*.zip")}
+    shutil.rmtree(tmp_path / "val2017")
+    shutil.rmtree(tmp_path / "annotations")
+    download_coco_pose(tmp_path, splits=["val"], site="http://127.0.0.1:9")
+    assert {path: path.read_bytes() for path in tmp_path.glob("*.zip")} == archives
+    assert (tmp_path / "val2017" / "val2.png").read_bytes() == png()
+
+
+def test_an_archive_of_an_interrupted_call_is_taken_up_and_gone_in_the_end(site, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(coco_pose, "unpack_zip", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            download_coco_pose(tmp_path, splits=["val"], site=site)
+    assert (tmp_path / ".annotations_trainval2017.zip").is_file()
+    download_coco_pose(tmp_path, splits=["val"], site=site)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["annotations", "val2017"]
 
 
 def test_what_is_there_is_not_fetched_again(site, tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pose_data import DrawnPeople, PoseError, SettingsError
 from pose_nn import load_checkpoint
-from pose_train import LearntImage, OverfitResult, OverfitSettings, StartEvent, overfit, overfitting
+from pose_train import LearntImage, OverfitResult, OverfitSettings, StartEvent, StepEvent, overfit, overfitting
 from pose_train.overfitting import LEARNT_OKS, choose_labelled, is_learnt
 
 
@@ -63,6 +63,17 @@ def checked(tmp_path_factory):
     folder = tmp_path_factory.mktemp("overfit")
     settings = OverfitSettings(images=2, steps=10, imgsz=64, device="cpu", project=str(folder / "run"))
     return folder, overfit(settings, DrawnPeople(8, size=64))
+
+
+def test_a_check_that_is_stopped_promises_no_way_to_go_on(tmp_path):
+    def stop(event):
+        if isinstance(event, StepEvent):
+            raise KeyboardInterrupt
+
+    settings = OverfitSettings(images=2, steps=10, imgsz=64, device="cpu", project=str(tmp_path / "run"))
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        overfit(settings, DrawnPeople(8, size=64), on_event=stop)
+    assert str(stopped.value) == "stopped before the images were learnt; the same command begins again"
 
 
 def test_what_was_not_learnt_is_said_with_the_worst_images_first(checked):

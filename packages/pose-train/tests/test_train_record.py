@@ -180,9 +180,12 @@ def test_a_row_replaces_that_of_its_epoch_and_those_after(tmp_path):
 def test_a_table_that_a_run_wrote_can_be_gone_on_with_and_one_that_is_not_there_too(tmp_path):
     table = tmp_path / "results.csv"
     check_table(table)
+    assert not table.exists()
     write_row(table, 1, {"loss/box": float("nan"), "lr": 1e-5})
     write_row(table, 2, {"loss/box": 0.5, "lr": 1e-5, "pose/ap": -1.0})
+    written = table.read_bytes()
     check_table(table)
+    assert table.read_bytes() == written
 
 
 @pytest.mark.parametrize(

@@ -225,6 +225,29 @@ def test_two_processes_killed_and_then_stopped_go_on_to_the_bits_of_two_that_wer
     assert_same_run(tmp_path / "whole" / "run", tmp_path / "run")
 
 
+@can_fork
+@pytest.mark.skipif(not distributed.is_available(), reason="this torch has no distributed engine")
+@pytest.mark.usefixtures("listening")
+def test_two_processes_stop_in_the_middle_of_a_validation_with_the_epoch_kept(tiny, tmp_path, assert_same_run):
+    terminate, heard = signal_at(ValidationEvent, 1, signal.SIGTERM), tmp_path / "heard.txt"
+
+    def listen(event):
+        if isinstance(event, ValidationEvent):
+            with heard.open("a", encoding="utf-8") as file:
+                file.write(f"{event.done} of {event.total}\n")
+        terminate(event)
+
+    settings = tiny.settings(tmp_path, batch=2)
+    assert run_two(tiny, tiny.settings(tmp_path / "whole", batch=2)) == [0, 0]
+    assert run_two(tiny, settings, listen) == [1, 1]
+    assert heard.read_text(encoding="utf-8") == "1 of 2\n"
+    state = tiny.progress(tmp_path / "run")
+    assert (state["epoch"], state["step"]) == (0, 4)
+    assert "stopped in epoch 1 after step 4" in (tmp_path / "run" / "messages.txt").read_text(encoding="utf-8")
+    assert run_two(tiny, TrainSettings(resume=str(tmp_path / "run"))) == [0, 0]
+    assert_same_run(tmp_path / "whole" / "run", tmp_path / "run")
+
+
 @pytest.mark.usefixtures("listening")
 def test_the_command_that_goes_on_is_one_for_a_shell_also_in_a_folder_with_a_space(tiny, tmp_path):
     with pytest.raises(KeyboardInterrupt) as stopped:

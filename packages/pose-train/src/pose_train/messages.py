@@ -21,18 +21,15 @@ class MessageLog:
 
     Args:
         listener: told everything.
-        writes: False in all processes but one, which tell and write nothing.
     """
 
-    def __init__(self, listener: Listener, *, writes: bool = True) -> None:
-        self.listener, self.writes = listener, writes
+    def __init__(self, listener: Listener) -> None:
+        self.listener = listener
         self.lines: list[str] = []
         self.file: Path | None = None
 
     def __call__(self, event: TrainEvent) -> None:
         """Keep a message, and pass every event on."""
-        if not self.writes:
-            return
         if isinstance(event, StartEvent):
             self.file = RunFolder(event.run_folder).messages
             _append(self.file, self.lines)
@@ -42,11 +39,11 @@ class MessageLog:
 
     @contextmanager
     def end_kept(self) -> Iterator[None]:
-        """Keep why a run ends before its end, where that can be written."""
+        """Keep why a run ends before its end, where it has left its messages and they can be written."""
         try:
             yield
         except (PoseError, KeyboardInterrupt) as stop:
-            if self.file is not None and self.file.parent.is_dir():
+            if self.file is not None and self.file.exists():
                 with suppress(PoseError):
                     self._keep(str(stop) or "interrupted")
             raise

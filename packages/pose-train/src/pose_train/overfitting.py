@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice, pairwise, zip_longest
 from pathlib import Path
@@ -107,8 +107,12 @@ def overfit(settings: OverfitSettings, samples: Samples, *, on_event: Listener |
     few = FewSamples(samples, choose_labelled(samples, settings.images))
     watch = _Watch(on_event)
     with _removed_if_unwritten(watch):
-        with suppress(_LearntError):
+        try:
             train(_train_settings(settings, len(few)), train_samples=few, val_samples=few, on_event=watch)
+        except _LearntError:
+            pass
+        except KeyboardInterrupt as stop:  # which would name the command that goes on with a run
+            raise KeyboardInterrupt("stopped before the images were learnt; the same command begins again") from stop
         return _look_at(few, settings, watch)
 
 
@@ -220,8 +224,6 @@ def _removed_if_unwritten(watch: _Watch) -> Iterator[None]:
     """Remove the folder of a check whose files can't be written: it is no run that could go on."""
     try:
         yield
-    except KeyboardInterrupt as stop:
-        raise KeyboardInterrupt("interrupted before the images were learnt; the same command begins again") from stop
     except PoseError as error:
         unwritten = find_write_error(error)
         if unwritten is None:

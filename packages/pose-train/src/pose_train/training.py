@@ -41,7 +41,7 @@ def train(
 ) -> TrainResult:
     """Train a network.
 
-    Ctrl-C ends the run after the step that is going on, with its state written; pressed twice, at once.
+    Ctrl-C, or SIGTERM, ends the run after the step that is going on, with its state written; a second one, at once.
 
     Args:
         settings: of the run; with `resume`, those of the run that is continued are taken.
@@ -50,8 +50,9 @@ def train(
         on_event: called with every message, step, validated batch and epoch; of several processes, by one.
 
     Raises:
-        PoseError: a setting, a data set or a checkpoint that can't be used, or a loss that isn't finite.
-        KeyboardInterrupt: Ctrl-C.
+        PoseError: a setting, a data set or a checkpoint that can't be used, a file that can't be written, a loss that
+            isn't finite, or a process that reads images and has ended.
+        KeyboardInterrupt: Ctrl-C or SIGTERM.
     """
     earlier = find_run_folder(settings) if settings.resume else None
     asked = settings.data
@@ -65,8 +66,9 @@ def train(
         data = dataclasses.replace(data, notes=(*_people_note(asked, settings.data), *data.notes))
     with reproducible(settings), noted_interrupts() as interrupts:
         engine = make_engine(settings)
-        log = MessageLog(on_event or _ignore, writes=engine.writes)
-        with log.end_kept(), tracked(settings, log, here=engine.writes) as listener:
+        log = MessageLog(on_event or _ignore)
+        told = log if engine.writes else _ignore
+        with log.end_kept(), tracked(settings, told, here=engine.writes) as listener:
             job = _Job(data, engine, listener, interrupts)
             if earlier:
                 with way_on_said(earlier):
